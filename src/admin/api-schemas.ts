@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { ENDPOINT_NAMES } from "../endpoints/relayed-endpoints.ts";
+import { toColumnText } from "../bounded-text.ts";
 import { keyFields, type KeyChanges, type NewKey, plainTextSchema } from "../keys/key-input.ts";
 import { DAY_MS } from "../durations.ts";
 
@@ -70,6 +72,18 @@ export const errorResponseSchemas = { "4xx": errorSchema, "5xx": errorSchema };
 export const queryTextSchema = plainTextSchema.max(256).optional();
 /** The query parameter that selects a key. */
 export const keyQuerySchema = queryTextSchema.describe("Id or name of a key; the id if the key is revoked");
+
+/** The query parameter that selects an endpoint. */
+export const endpointQuerySchema = z
+  .enum(ENDPOINT_NAMES, { error: `must be one of ${ENDPOINT_NAMES.join(", ")}` })
+  .optional();
+/** The query parameter that selects a session. Clients may send any text, so it is shortened as the ledger shortens it. */
+export const sessionQuerySchema = z
+  .string()
+  .min(1, "must not be empty")
+  .transform(toColumnText)
+  .optional()
+  .describe("Id of a client's session");
 
 /** The query parameter for the number of entries in a page. */
 export const pageLimitSchema = z.coerce.number().int().min(1).max(500).default(100);

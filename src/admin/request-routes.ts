@@ -11,7 +11,7 @@ import { readRequestPages } from "../metering/sql/export.ts";
 import { REQUEST_COLUMNS, type RequestRow, STATES } from "../metering/record.ts";
 import { formatUsd } from "../metering/money.ts";
 import type { AdminScope } from "./admin-scope.ts";
-import { errorResponseSchemas, keyQuerySchema } from "./api-schemas.ts";
+import { errorResponseSchemas, keyQuerySchema, sessionQuerySchema } from "./api-schemas.ts";
 import { cursorSchema, encodeCursor } from "./cursor.ts";
 
 const FORMATS = ["json", "ndjson", "csv"] as const;
@@ -22,6 +22,7 @@ const LIMIT_MAX = 5_000;
 const requestsQuery = z.strictObject({
   ...periodQueryFields,
   key: keyQuerySchema,
+  session: sessionQuerySchema,
   state: z.enum(STATES, { error: `must be one of ${STATES.join(", ")}` }).optional(),
   format: z.enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` }).default("json"),
   limit: z.coerce
@@ -97,9 +98,9 @@ export function registerRequestRoutes(scope: AdminScope, keys: KeyService, datab
       },
     },
     async ({ query, context }, reply) => {
-      const { key, format, state, limit, cursor, order, ...period } = query;
+      const { key, session, format, state, limit, cursor, order, ...period } = query;
       const keyId = await keys.resolveId(key);
-      const filter = { ...resolvePeriod(period, Date.now()), keyId, state, order, after: cursor };
+      const filter = { ...resolvePeriod(period, Date.now()), keyId, session, state, order, after: cursor };
       const pages = readRequestPages(database, filter);
       reply.type(TYPES[format]);
       if (limit !== undefined) {

@@ -11,7 +11,7 @@ import {
 import type { Database } from "../store/database.ts";
 import { type Dimension, DIMENSIONS, reportUsage } from "../metering/sql/report.ts";
 import type { AdminScope } from "./admin-scope.ts";
-import { errorResponseSchemas, keyQuerySchema, queryTextSchema } from "./api-schemas.ts";
+import { endpointQuerySchema, errorResponseSchemas, keyQuerySchema, queryTextSchema } from "./api-schemas.ts";
 import { prependFirst } from "./request-routes.ts";
 
 const BY = `some of ${DIMENSIONS.join(", ")}, separated by commas`;
@@ -28,6 +28,7 @@ const usageQuery = z.strictObject({
   key: keyQuerySchema,
   model: queryTextSchema,
   provider: queryTextSchema,
+  endpoint: endpointQuerySchema,
   format: z.enum(["json", "csv"], { error: "must be json or csv" }).default("json"),
 });
 
@@ -44,25 +45,26 @@ const TYPES: Readonly<Record<ReportFormat, string>> = {
   csv: "text/csv; charset=utf-8",
 };
 
-/** Registers `GET /admin/v1/usage`, which reports usage and cost by key, model, provider and day. */
+/** Registers `GET /admin/v1/usage`, which reports usage and cost by the dimensions of reports. */
 export function registerUsageRoutes(scope: AdminScope, keys: KeyService, database: Database): void {
   scope.get(
     "/usage",
     {
       schema: {
         tags: ["usage"],
-        summary: "Report usage and cost by key, model, provider and day, from hourly sums",
+        summary: "Report usage and cost by key, model, provider, endpoint and day, from hourly sums",
         querystring: usageQuery,
         response: { 200: usageResponse, ...errorResponseSchemas },
       },
     },
     async ({ query, context }, reply) => {
-      const { by, key, format, from, to, model, provider } = query;
+      const { by, key, format, from, to, model, provider, endpoint } = query;
       const disconnected = new AbortController();
       reply.raw.once("close", () => disconnected.abort());
       const report = await reportUsage(database, {
         model: model && normalizeModelId(model),
         provider,
+        endpoint,
         ...resolveHours({ from, to }, Date.now()),
         by,
         keyId: await keys.resolveId(key),

@@ -6,6 +6,7 @@ import { TableFormatter } from "../presentation/table.ts";
 import { formatTimestamp } from "../presentation/timestamp.ts";
 import { formatUsageReport, toUsageLineJson, toUsageSumsJson } from "../presentation/usage-report-format.ts";
 import { escapeUnprintable, escapeUnprintableJson } from "../printable.ts";
+import { ENDPOINT_NAMES } from "../endpoints/relayed-endpoints.ts";
 import { DIMENSIONS, type Dimension, reportUsage, type UsageReport } from "../metering/sql/report.ts";
 import type { RunCommand } from "./keys.ts";
 import { parseDate } from "./options.ts";
@@ -18,6 +19,7 @@ interface UsageOptions {
   readonly key?: string;
   readonly model?: string;
   readonly provider?: string;
+  readonly endpoint?: string;
   readonly json: boolean;
   readonly csv: boolean;
 }
@@ -37,17 +39,19 @@ export function addUsageCommand(program: Command, run: RunCommand): void {
     .option("--key <key>", "only requests with this key (id or name)")
     .option("--model <model>", "only requests for this model")
     .option("--provider <provider>", "only requests that this provider served")
+    .option("--endpoint <endpoint>", `only requests to this endpoint: ${ENDPOINT_NAMES.join(", ")}`)
     .addOption(new Option("--json", "print JSON").default(false).conflicts("csv"))
     .option("--csv", "print CSV", false)
     .action((options: UsageOptions) =>
       run(async ({ database, keys }) => {
-        const { key, from, to, model, provider, json, csv } = options;
+        const { key, from, to, model, provider, endpoint, json, csv } = options;
         const report = await reportUsage(database, {
           ...resolveHours({ from, to }, Date.now()),
           by: parseDimensions(options.by),
           keyId: await keys.resolveId(key),
           model: model && normalizeModelId(model),
           provider,
+          endpoint: parseEndpoint(endpoint),
         });
         for await (const part of formatReport(report, json ? "json" : csv ? "csv" : "table"))
           if (!process.stdout.write(part)) await once(process.stdout, "drain");
@@ -86,6 +90,12 @@ async function* formatReportTable({
   }
   yield table.formatRows(lines > 1 ? [...lastPage, toUsageSumsJson(total())] : lastPage);
   if (pendingRequests > 0) yield `${pendingRequests} more requests are in flight or wait for their cost.\n`;
+}
+
+function parseEndpoint(text: string | undefined): string | undefined {
+  if (text !== undefined && !ENDPOINT_NAMES.includes(text))
+    throw new CommandError(`--endpoint must be one of ${ENDPOINT_NAMES.join(", ")}, not "${text}"`);
+  return text;
 }
 
 function parseDimensions(text: string): Dimension[] {

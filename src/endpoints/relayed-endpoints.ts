@@ -100,3 +100,6 @@ export const RELAYED_ENDPOINTS: readonly RelayedEndpoint[] = [
     errors: OPENAI_ERRORS,
   },
 ];
+
+/** The names of the endpoints in the ledger. */
+export const ENDPOINT_NAMES: readonly string[] = RELAYED_ENDPOINTS.map(({ path }) => path);

@@ -10,7 +10,7 @@ import {
   TEXT,
 } from "../store/columns.ts";
 
-// The definition of a ledger record. The ledger has one record for each admitted chat completion. The code that writes,
+// The definition of a ledger record. The ledger has one record for each admitted request to a model. The code that writes,
 // sums, settles, reports and exports records derives its columns from here. Times are ms since 1970 (UTC), money is in
 // nanodollars (1e-9 USD), booleans are 0 or 1.
 

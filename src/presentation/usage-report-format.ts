@@ -48,6 +48,7 @@ const usageLineSchema = z.object({
   key_name: z.string().optional(),
   model: z.string().optional(),
   provider: z.string().optional(),
+  endpoint: z.string().optional(),
   ...sums,
 });
 
@@ -98,6 +99,7 @@ const DIMENSION_COLUMNS: readonly (readonly [Dimension, readonly (keyof UsageLin
   ["key", ["key_id", "key_name"]],
   ["model", ["model"]],
   ["provider", ["provider"]],
+  ["endpoint", ["endpoint"]],
 ];
 
 async function* formatCsv({ by, pages }: UsageReport): AsyncGenerator<string, void> {
@@ -115,13 +117,15 @@ async function* formatCsv({ by, pages }: UsageReport): AsyncGenerator<string, vo
 }
 
 /** Converts a line of a report to its JSON shape. */
-export function toUsageLineJson({ keyId, keyName, day, model, provider, ...rest }: UsageLine): UsageLineJson {
+export function toUsageLineJson(line: UsageLine): UsageLineJson {
+  const { keyId, keyName, day, model, provider, endpoint, ...rest } = line;
   return {
     ...(day !== undefined && { day }),
     ...(keyId !== undefined && { key_id: keyId }),
     ...(keyName !== undefined && { key_name: keyName }),
     ...(model !== undefined && { model }),
     ...(provider !== undefined && { provider }),
+    ...(endpoint !== undefined && { endpoint }),
     ...toUsageSumsJson(rest),
   };
 }

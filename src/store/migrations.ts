@@ -5,6 +5,8 @@ import { promptAudioTokens } from "./migrations/0002-prompt-audio-tokens.ts";
 import { endpointAndSession } from "./migrations/0003-endpoint-and-session.ts";
 import { keyAliases } from "./migrations/0004-key-aliases.ts";
 import { generationIndex } from "./migrations/0005-generation-index.ts";
+import { rollupsByEndpoint } from "./migrations/0006-rollups-by-endpoint.ts";
+import { requestsBySession } from "./migrations/0007-requests-by-session.ts";
 
 /** All schema changes, in order. Never edit a released migration; add a new one. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -13,6 +15,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0003-endpoint-and-session": endpointAndSession,
   "0004-key-aliases": keyAliases,
   "0005-generation-index": generationIndex,
+  "0006-rollups-by-endpoint": rollupsByEndpoint,
+  "0007-requests-by-session": requestsBySession,
 };
 
 /**

@@ -25,7 +25,7 @@ async function start(database: Database) {
 test("a report has its period, lines, total and number of pending requests", async () => {
   const database = await openTestDatabase();
   await insertRollups(database, [
-    { ...createRollup(NOVEMBER, ["env:team", "a/b", "X"], 2), cost_nanodollars: 12_345_678_901 },
+    { ...createRollup(NOVEMBER, ["env:team", "a/b", "X", "responses"], 2), cost_nanodollars: 12_345_678_901 },
   ]);
   await insertRequests(database, [createSettledRow(0, { state: "open" })]);
   const usage = await start(database);
@@ -43,11 +43,21 @@ test("a report has its period, lines, total and number of pending requests", asy
     byok_nanodollars: 15_308_642,
     byok_usd: "0.015308642",
   };
-  const report = await usage("by=provider,day,key,model&from=2026-11-01&to=2026-11-01T02:00:00Z");
+  const report = await usage("by=provider,endpoint,day,key,model&from=2026-11-01&to=2026-11-01T02:00:00Z");
   expect(JSON.parse(report)).toEqual({
     from: "2026-11-01T00:00:00.000Z",
     to: "2026-11-01T02:00:00.000Z",
-    data: [{ day: "2026-11-01", key_id: "env:team", key_name: "team", model: "a/b", provider: "X", ...sums }],
+    data: [
+      {
+        day: "2026-11-01",
+        key_id: "env:team",
+        key_name: "team",
+        model: "a/b",
+        provider: "X",
+        endpoint: "responses",
+        ...sums,
+      },
+    ],
     total: sums,
     pending_requests: 1,
   });
@@ -57,6 +67,7 @@ test("a CSV report has a column for each requested group, even if it has no line
   const database = await openTestDatabase();
   const usage = await start(database);
   expect(await usage("by=provider&format=csv")).toBe(`provider,${CSV_COLUMNS}\r\n`);
+  expect(await usage("by=endpoint,provider&format=csv")).toBe(`provider,endpoint,${CSV_COLUMNS}\r\n`);
   expect(await usage("by=model,key,day&format=csv")).toBe(`day,key_id,key_name,model,${CSV_COLUMNS}\r\n`);
   await insertRollups(database, [createRollup(NOVEMBER, ["env:team", '=a,"b"', "X"])]);
   const table = await usage("by=model,key&format=csv&from=2026-11-01&to=2026-11-02");

@@ -73,6 +73,7 @@ test.each([
   [["keys", "update", "x", "--disable", "--enable"], 1, "cannot be used with"],
   [["keys", "audit", "--key", "nobody"], 1, "No key has this id or name"],
   [["usage", "--by", "colour"], 1, 'not "colour"'],
+  [["usage", "--endpoint", "chat"], 1, "--endpoint must be one of chat/completions, "],
   [["usage", "--to", "2026-11-01T00:30:00Z"], 1, "Use 2026-11-01T00:00:00Z or 2026-11-01T01:00:00Z"],
   [["nothing"], 1, "unknown command"],
 ])("%j exits with %d and prints %s", async (args, code, text) => {
@@ -91,7 +92,7 @@ test.each([
   expect(run.stderr()).not.toContain("pass-word");
 });
 
-test("the usage command filters by time, key, model and provider, and prints a table, JSON or CSV", async () => {
+test("the usage command filters by time, key, model, provider and endpoint, and prints a table, JSON or CSV", async () => {
   const dir = createTemporaryDirectory();
   const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
   await database.migrate();
@@ -99,7 +100,7 @@ test("the usage command filters by time, key, model and provider, and prints a t
     createRollup(NOVEMBER, ["env:a", "x/one", "P"], 1),
     createRollup(NOVEMBER, ["env:b", "x/one", "P"], 2),
     createRollup(NOVEMBER, ["env:a", "x/two", "P"], 3),
-    createRollup(NOVEMBER, ["env:a", "x/one", "Q"], 4),
+    createRollup(NOVEMBER, ["env:a", "x/one", "Q", "messages"], 4),
     createRollup(NOVEMBER + DAY_MS, ["env:a", "x/one", "P"], 5),
   ]);
   await database.close();
@@ -111,8 +112,12 @@ test("the usage command filters by time, key, model and provider, and prints a t
   expect(await requests("--key", "env:b")).toBe(2);
   expect(await requests("--model", "openrouter/x/two")).toBe(3);
   expect(await requests("--provider", "Q")).toBe(4);
+  expect(await requests("--endpoint", "messages")).toBe(4);
   expect(await requests("--from", "2026-11-02")).toBe(5);
   expect((await usage("--by", "day,provider")).stdout).toMatch(/2026-11-01 +Q +4 /);
+  expect((await usage("--by", "endpoint", "--csv")).stdout).toMatch(
+    /^endpoint,requests,.*\r\nchat\/completions,11,.*\r\nmessages,4,/s,
+  );
   expect((await usage("--by", "key", "--csv")).stdout).toMatch(
     /^key_id,key_name,requests,.*\r\nenv:a,a,13,/s,
   );

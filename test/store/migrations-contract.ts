@@ -1,7 +1,12 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { DAY_MS } from "../../src/durations.ts";
+import { SUMS } from "../../src/metering/record.ts";
 import type { Database } from "../../src/store/database.ts";
+import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
+import { sql } from "kysely";
+import { createSettledRow, insertRequests } from "../support/ledger-rows.ts";
 import { readSchema } from "../support/read-schema.ts";
 
 const KEY = {
@@ -47,4 +52,50 @@ export function migrationsContract(open: () => Promise<Database>): void {
     await migrate(database.kysely);
     expect(await database.kysely.selectFrom("keys").selectAll().execute()).toEqual([KEY]);
   });
+
+  test("rollups of earlier versions become those of chat completions, with the same sums", async () => {
+    const database = await open();
+    const before = Object.entries(MIGRATIONS).filter(([name]) => name < "0006");
+    await migrate(database.kysely, Object.fromEntries(before));
+    const sums = SUMS.map((sum, index) => [sum, 1_000 + index] as const);
+    const group = { key_id: "key_a", model: "a/b", provider: "P" };
+    for (const [table, time] of TIMES)
+      for (const start of [0, DAY_MS]) {
+        const values = Object.values({ [time]: start, ...group, ...Object.fromEntries(sums) });
+        const names = sql.raw([time, ...Object.keys(group), ...SUMS].join(", "));
+        await sql`insert into ${sql.table(table)} (${names}) values (${sql.join(values)})`.execute(
+          database.kysely,
+        );
+      }
+    await database.migrate();
+    for (const [table, time] of TIMES) {
+      const rows = await database.kysely.selectFrom(table).selectAll().orderBy(time).execute();
+      const kept = { ...group, endpoint: "chat/completions", ...Object.fromEntries(sums) };
+      expect(rows).toEqual([
+        { [time]: 0, ...kept },
+        { [time]: DAY_MS, ...kept },
+      ]);
+    }
+    expect(await readSchema(database)).not.toContain("before_endpoints");
+    const row = createSettledRow(0, { endpoint: "embeddings" });
+    await insertRequests(database, [row, createSettledRow(1, {}, 1)]);
+    expect(await database.kysely.selectFrom("rollups").selectAll().execute()).toHaveLength(4);
+  });
+
+  test("a process of an earlier version keeps its rows in its journal instead of giving them up as invalid", async () => {
+    const database = await open();
+    await database.migrate();
+    const error: unknown = await sql`insert into rollups (hour, key_id, model, provider, requests)
+      values (0, 'key_a', 'a/b', 'P', 1) on conflict (hour, key_id, model, provider)
+      do update set requests = rollups.requests + excluded.requests`
+      .execute(database.kysely)
+      .catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(Error);
+    expect(isInvalidRow(error)).toBe(false);
+  });
 }
+
+const TIMES = [
+  ["rollups", "hour"],
+  ["rollups_daily", "day"],
+] as const;

@@ -19,18 +19,24 @@ type Rollup = RollupRow;
 const KEYS = ["key_a", "key_b", "env:team", "anonymous"];
 export const MODELS = ["openai/gpt-4o-mini", "google/gemini-3-flash-preview", ""];
 const PROVIDERS = ["OpenAI", "Google"];
+const ENDPOINTS = ["chat/completions", "embeddings"];
 /** All combinations of dimensions. */
-export const GROUPINGS: Dimension[][] = Array.from({ length: 15 }, (_, index) =>
+export const GROUPINGS: Dimension[][] = Array.from({ length: 2 ** DIMENSIONS.length - 1 }, (_, index) =>
   DIMENSIONS.filter((_dimension, bit) => (index + 1) & (1 << bit)),
 );
 
-/** Creates a rollup. `seed` is its number of requests, and determines the other sums. */
-export function createRollup(hour: number, [key_id, model, provider]: readonly string[], seed = 1): Rollup {
+/**
+ * Creates a rollup.
+ * @param group key, model, provider and endpoint. @param seed its number of requests, which determines the other sums.
+ */
+export function createRollup(hour: number, group: readonly string[], seed = 1): Rollup {
+  const [key_id = "", model = "", provider = "", endpoint = "chat/completions"] = group;
   return {
     hour,
-    key_id: key_id ?? "",
-    model: model ?? "",
-    provider: provider ?? "",
+    key_id,
+    model,
+    provider,
+    endpoint,
     requests: seed,
     unknown_requests: seed % 3,
     prompt_tokens: seed * 101,
@@ -51,7 +57,8 @@ export function generateRollups(): Rollup[] {
     for (const key of KEYS)
       for (const model of MODELS)
         for (const provider of PROVIDERS)
-          rows.push(createRollup(hour, [key, model, provider], (rows.length * 7_919) % 1_000));
+          for (const endpoint of ENDPOINTS)
+            rows.push(createRollup(hour, [key, model, provider, endpoint], (rows.length * 7_919) % 1_000));
   return rows;
 }
 
@@ -67,7 +74,8 @@ export function sumRollups(rows: readonly Rollup[], by: readonly Dimension[]): R
   const groups: Record<string, number[]> = {};
   for (const row of rows) {
     const day = new Date(row.hour).toISOString().slice(0, 10);
-    const values = { key: row.key_id, model: row.model, provider: row.provider, day };
+    const { model, provider, endpoint } = row;
+    const values = { key: row.key_id, model, provider, endpoint, day };
     const group = by.map((dimension) => values[dimension]).join("|");
     const sums = SUMS.map((name) => row[name]);
     groups[group] = sums.map((sum, index) => sum + (groups[group]?.[index] ?? 0));
@@ -94,7 +102,8 @@ export async function readReport(database: Database, query: UsageQuery): Promise
 export function collectReportedSums({ lines, by }: ReadReport): Record<string, number[]> {
   return Object.fromEntries(
     lines.map((line) => {
-      const values = { key: line.keyId, model: line.model, provider: line.provider, day: line.day };
+      const { keyId: key, model, provider, endpoint, day } = line;
+      const values = { key, model, provider, endpoint, day };
       return [by.map((dimension) => values[dimension]).join("|"), listSums(line)];
     }),
   );

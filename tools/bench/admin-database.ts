@@ -101,8 +101,9 @@ interface Sums {
 
 function insertSums(sqlite: DatabaseSync, { table, time, stepMs, count, now }: Sums): void {
   const insert = sqlite.prepare(
-    `insert into ${table} (${time}, key_id, model, provider, requests, unknown_requests, prompt_tokens, completion_tokens,
-       cached_tokens, reasoning_tokens, cost_nanodollars) values (?, ?, ?, 'Azure', 17, 0, 8120, 1430, 0, 0, ?)`,
+    `insert into ${table} (${time}, key_id, model, provider, endpoint, requests, unknown_requests, prompt_tokens, completion_tokens,
+       cached_tokens, cache_write_tokens, reasoning_tokens, prompt_audio_tokens, cost_nanodollars, byok_nanodollars)
+     values (?, ?, ?, 'Azure', 'chat/completions', 17, 0, 8120, 1430, 0, 0, 0, 0, ?, 0)`,
   );
   const last = now - (now % stepMs);
   for (let step = count - 1; step >= 0; step--)

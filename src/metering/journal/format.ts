@@ -36,6 +36,9 @@ export type JournalEntry =
   | readonly [typeof ENTRY.head, StartEntry, HeadEntry]
   | readonly [typeof ENTRY.row, RequestRow];
 
+/** Columns that entries of earlier versions lack. All their requests were chat completions. */
+const ADDED_COLUMNS = { endpoint: "chat/completions", session: null } as const;
+
 /** Formats an entry as one line: a JSON array whose last item is the checksum, and a line feed. */
 export function formatEntry(entry: JournalEntry): string {
   const unclosed = JSON.stringify(entry).slice(0, -1);
@@ -83,7 +86,9 @@ function parseLine(line: string): JournalEntry | undefined {
   if (end === -1 || line.slice(end) !== formatChecksum(unclosed)) return undefined;
   try {
     const entry: unknown = JSON.parse(`${unclosed}]`);
-    return isEntry(entry) ? entry : undefined;
+    if (!isEntry(entry)) return undefined;
+    Object.assign(entry[1], { ...ADDED_COLUMNS, ...entry[1] });
+    return entry;
   } catch {
     return undefined;
   }

@@ -13,6 +13,8 @@ export interface RequestFilter {
   /** End of the range that begins with `from`, in ms since 1970; excluded. */
   readonly to: number;
   readonly keyId?: string | undefined;
+  /** As the ledger has it, and not empty. */
+  readonly session?: string | undefined;
   readonly state?: State | undefined;
   /** Order by the start of the requests; default: oldest first. */
   readonly order?: "asc" | "desc" | undefined;
@@ -30,6 +32,7 @@ export async function* readRequestPages(
   filter: RequestFilter,
 ): AsyncGenerator<RequestRow[]> {
   const { restrictToIndex, rest } = splitFilter(filter);
+  const matches = (row: RequestRow): boolean => rest.every(({ column, value }) => row[column] === value);
   const { order = "asc" } = filter;
   let [low, high] = toIdRange(filter);
   for (;;) {
@@ -39,12 +42,12 @@ export async function* readRequestPages(
       .where("id", "<", high)
       .orderBy("id", order)
       .limit(PAGE_ROWS);
-    const rows = await (rest ? filterPage(reader, page, { order, rest }) : page).execute();
+    const rows = await (rest.length > 0 ? filterPage(reader, page, { order, rest }) : page).execute();
     const last = rows.at(-1);
     if (!last) return;
-    const matching = rest ? rows.filter((row) => row[rest.column] === rest.value) : rows;
+    const matching = rows.filter(matches);
     if (matching.length > 0) yield matching;
-    if (!rest && rows.length < PAGE_ROWS) return;
+    if (rest.length === 0 && rows.length < PAGE_ROWS) return;
     if (order === "asc") low = last.id;
     else high = last.id;
   }
@@ -59,27 +62,34 @@ function toIdRange({ from, to, order, after }: RequestFilter): [low: string, hig
 
 type RequestQuery = SelectQueryBuilder<Tables, "requests", RequestRow>;
 
-/** A condition that no index serves. It is checked for each row of a page. */
+/** A condition that the index of a page does not serve. It is checked for each row of a page. */
 interface RowCondition {
   readonly column: "key_id" | "state";
   readonly value: string;
 }
 
-/** Splits a filter into the condition that an index serves and the condition that is checked for each row. */
-function splitFilter({ keyId, state }: RequestFilter): {
+/** Splits a filter into the condition that an index serves and the conditions that are checked for each row. */
+function splitFilter({ keyId, session, state }: RequestFilter): {
   restrictToIndex: (query: RequestQuery) => RequestQuery;
-  rest: RowCondition | undefined;
+  rest: readonly RowCondition[];
 } {
+  const ofKey: RowCondition[] = keyId === undefined ? [] : [{ column: "key_id", value: keyId }];
+  const inState: RowCondition[] = state === undefined ? [] : [{ column: "state", value: state }];
+  if (session !== undefined)
+    return {
+      restrictToIndex: (query) => query.where("session", "=", session),
+      rest: [...ofKey, ...inState],
+    };
   if (state !== undefined && state !== STATE.settled) {
     return {
       restrictToIndex: (query) => query.where("state", "=", state).where(IS_UNSETTLED),
-      rest: keyId === undefined ? undefined : { column: "key_id", value: keyId },
+      rest: ofKey,
     };
   }
   return {
     restrictToIndex: (query) => (keyId === undefined ? query : query.where("key_id", "=", keyId)),
     // Nearly all rows are settled, so an index on this state would not narrow the scan.
-    rest: state === undefined ? undefined : { column: "state", value: state },
+    rest: inState,
   };
 }
 
@@ -87,7 +97,7 @@ function splitFilter({ keyId, state }: RequestFilter): {
 function filterPage(
   reader: Database["reader"],
   page: RequestQuery,
-  { order, rest }: { order: "asc" | "desc"; rest: RowCondition },
+  { order, rest }: { order: "asc" | "desc"; rest: readonly RowCondition[] },
 ) {
   const isLast = (eb: ExpressionBuilder<{ page: RequestRow }, "page">) =>
     eb(
@@ -104,6 +114,6 @@ function filterPage(
     )
     .selectFrom("page")
     .selectAll()
-    .where((eb) => eb.or([eb(rest.column, "=", rest.value), isLast(eb)]))
+    .where((eb) => eb.or([eb.and(rest.map(({ column, value }) => eb(column, "=", value))), isLast(eb)]))
     .orderBy("id", order);
 }

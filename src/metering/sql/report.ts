@@ -12,7 +12,7 @@ export const LINES_PER_PAGE = 100;
 type ReadRow = Readonly<Record<string, unknown>>;
 
 /** The dimensions by which usage can be grouped. */
-export const DIMENSIONS = ["key", "model", "provider", "day"] as const;
+export const DIMENSIONS = ["key", "model", "provider", "endpoint", "day"] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
 
 /** Selection and grouping of the usage to report. */
@@ -27,6 +27,8 @@ export interface UsageQuery {
   /** The model id as forwarded, without the optional prefix. */
   readonly model?: string | undefined;
   readonly provider?: string | undefined;
+  /** Path below the base URL, such as `chat/completions`. */
+  readonly endpoint?: string | undefined;
   /** Aborts the report when its reader disconnects. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -40,6 +42,7 @@ export interface UsageLine extends UsageSums {
   readonly keyName?: string;
   readonly model?: string;
   readonly provider?: string;
+  readonly endpoint?: string;
   /** UTC date, such as `2026-11-22`. */
   readonly day?: string;
 }
@@ -57,7 +60,12 @@ export interface UsageReport {
   readonly total: () => UsageSums;
 }
 
-const COLUMNS = { key: "sums.key_id", model: "sums.model", provider: "sums.provider" } as const;
+const COLUMNS = {
+  key: "sums.key_id",
+  model: "sums.model",
+  provider: "sums.provider",
+  endpoint: "sums.endpoint",
+} as const;
 
 /**
  * Reports usage from the rollups. The run time depends on the number of hours, keys and models, not on the number of requests.
@@ -110,7 +118,7 @@ export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery
       .select(["sums.key_id as keyId", "keys.name as keyName"])
       .groupBy(["sums.key_id", "keys.name"]);
   }
-  for (const dimension of ["model", "provider"] as const)
+  for (const dimension of ["model", "provider", "endpoint"] as const)
     if (by.includes(dimension)) query = query.select(`sums.${dimension}`).groupBy(`sums.${dimension}`);
   // A float represents sums up to 9 million dollars exactly. Larger sums are rounded, which is sufficient for sorting.
   query = query.orderBy(sql`sum(cast(sums.cost_nanodollars as double precision)) desc`);
@@ -121,13 +129,15 @@ export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery
 }
 
 /** Selects daily rollups for the whole days of the range, and hourly rollups for the hours before and after them. */
-function selectRollups(kysely: Database["reports"], { from, to, keyId, model, provider }: UsageQuery) {
-  const columns = ["key_id", "model", "provider", ...SUMS] as const;
+function selectRollups(kysely: Database["reports"], usage: UsageQuery) {
+  const { from, to, keyId, model, provider, endpoint } = usage;
+  const columns = ["key_id", "model", "provider", "endpoint", ...SUMS] as const;
   const matches = (eb: ExpressionBuilder<Tables, "rollups" | "rollups_daily">) =>
     eb.and({
       ...(keyId !== undefined && { key_id: keyId }),
       ...(model !== undefined && { model }),
       ...(provider !== undefined && { provider }),
+      ...(endpoint !== undefined && { endpoint }),
     });
   const hours = (start: number, end: number) =>
     kysely
@@ -149,7 +159,7 @@ function selectRollups(kysely: Database["reports"], { from, to, keyId, model, pr
 }
 
 function toLine(row: ReadRow): UsageLine {
-  const { day, keyId, keyName, model, provider } = row as RawGroup;
+  const { day, keyId, keyName, model, provider, endpoint } = row as RawGroup;
   const sums = SUMS.map((sum) => [sum, joinSumParts(row[`${sum}_billions`] as string, row[sum] as string)]);
   return {
     ...(day !== undefined && { day: new Date(day * DAY_MS).toISOString().slice(0, 10) }),
@@ -157,6 +167,7 @@ function toLine(row: ReadRow): UsageLine {
     ...(keyId !== undefined && { keyId, keyName: keyName ?? keyId.replace(/^env:/, "") }),
     ...(model !== undefined && { model }),
     ...(provider !== undefined && { provider }),
+    ...(endpoint !== undefined && { endpoint }),
     ...(Object.fromEntries(sums) as UsageSums),
   };
 }
@@ -166,6 +177,7 @@ interface RawGroup {
   readonly keyName?: string | null;
   readonly model?: string;
   readonly provider?: string;
+  readonly endpoint?: string;
   readonly day?: number;
 }
 

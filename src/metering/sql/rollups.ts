@@ -5,7 +5,7 @@ import type { Database, Tables } from "../../store/database.ts";
 import { type RequestRow, type Sum, SUMS, toSums } from "../record.ts";
 import { floorToDay, floorToHour } from "./rollup-times.ts";
 
-const GROUP_COLUMNS = { key_id: TEXT, model: TEXT, provider: TEXT };
+const GROUP_COLUMNS = { key_id: TEXT, model: TEXT, provider: TEXT, endpoint: TEXT };
 const SUM_COLUMNS = Object.fromEntries(SUMS.map((sum) => [sum, BIGINT])) as Record<Sum, typeof BIGINT>;
 
 /** Columns of the hourly sums. `hour` is the UTC hour in which the requests started, in ms since 1970. */
@@ -13,7 +13,7 @@ export const HOURLY_COLUMNS = { hour: BIGINT, ...GROUP_COLUMNS, ...SUM_COLUMNS }
 /** Columns of the daily sums. */
 export const DAILY_COLUMNS = { day: BIGINT, ...GROUP_COLUMNS, ...SUM_COLUMNS };
 
-/** The sums of one hour, key, model and provider. */
+/** The sums of one hour, key, model, provider and endpoint. */
 export type RollupRow = RowOf<typeof HOURLY_COLUMNS>;
 type DailyRow = RowOf<typeof DAILY_COLUMNS>;
 
@@ -43,7 +43,7 @@ function createSumStatements<Table extends Columns>(
 }
 
 /**
- * Adds requests that have become final to the sums of their hour, day, key, model and provider. Must run in the transaction
+ * Adds requests that have become final to the sums of their hour, day, key, model, provider and endpoint. Must run in the transaction
  * that made the requests final, so that each request is counted once.
  * @param corrected previous versions of corrected rows; their amounts are subtracted.
  */
@@ -66,8 +66,8 @@ async function deleteEmptySums(
   transaction: Transaction<Tables>,
   groups: readonly RollupRow[],
 ): Promise<void> {
-  for (const { hour, key_id, model, provider } of groups) {
-    const group = { key_id, model, provider, requests: 0 };
+  for (const { hour, key_id, model, provider, endpoint } of groups) {
+    const group = { key_id, model, provider, endpoint, requests: 0 };
     await transaction
       .deleteFrom("rollups")
       .where((eb) => eb.and({ ...group, hour }))
@@ -79,7 +79,7 @@ async function deleteEmptySums(
   }
 }
 
-/** Adds hourly sums to the hourly and daily tables. @param hours rows with distinct hour, key, model and provider. */
+/** Adds hourly sums to the hourly and daily tables. @param hours rows with distinct hour, key, model, provider and endpoint. */
 export async function addSums(
   { sqlite }: Database,
   transaction: Kysely<Tables>,
@@ -102,7 +102,7 @@ function mergeSums<Row extends RollupRow | DailyRow>(rows: readonly Row[]): Row[
   const groups = new Map<string, Row>();
   for (const row of rows) {
     const time = "hour" in row ? row.hour : row.day;
-    const group = `${time}\n${row.key_id}\n${row.model}\n${row.provider}`;
+    const group = `${time}\n${row.key_id}\n${row.model}\n${row.provider}\n${row.endpoint}`;
     const sums = groups.get(group);
     if (sums) for (const sum of SUMS) sums[sum] += row[sum];
     else groups.set(group, { ...row });
@@ -123,6 +123,7 @@ function toRollup(row: RequestRow): RollupRow {
     key_id: row.key_id,
     model: wasServed(row) ? (row.forwarded_model ?? "") : "",
     provider: row.provider ?? "",
+    endpoint: row.endpoint,
   };
 }
 

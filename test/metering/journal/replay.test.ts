@@ -4,9 +4,12 @@ import { expect, test } from "vitest";
 import { ENTRY, type JournalEntry } from "../../../src/metering/journal/format.ts";
 import { Journal } from "../../../src/metering/journal/journal.ts";
 import { createOpenRow } from "../../../src/metering/request-row.ts";
+import { RELAYED_ENDPOINTS } from "../../../src/endpoints/relayed-endpoints.ts";
 import { addChecksum, listSegments, recover, writeDeadJournal } from "../../support/journal.ts";
+import { writeRequests } from "../../../src/metering/sql/upsert.ts";
 import { createStartEntry } from "../../support/request-context.ts";
 import { createTemporaryDirectory } from "../../support/temporary-directory.ts";
+import { openTestDatabase } from "../../support/test-database.ts";
 import { waitFor } from "../../support/wait.ts";
 
 test("joins the segments of a dead process in the order of their numbers", async () => {
@@ -133,3 +136,46 @@ test.each([
     expect((await recover(directory)).found.instances).toBe(0);
   },
 );
+
+test("keeps the endpoint and the session of each request", async () => {
+  const directory = createTemporaryDirectory();
+  const starts = RELAYED_ENDPOINTS.flatMap(({ path: endpoint }) =>
+    [null, "s-1", "=1\t\u2028<script>"].map((session, index) =>
+      createStartEntry(`${endpoint}-${index}`, { endpoint, session }),
+    ),
+  );
+  const entries = starts.map((startEntry, index): JournalEntry => {
+    if (index % 3 === 0) return [ENTRY.start, startEntry];
+    if (index % 3 === 1) return [ENTRY.head, startEntry, { status: 200, generationId: `gen-${index}` }];
+    return [ENTRY.row, { ...createOpenRow(startEntry, "dead"), state: "settled" }];
+  });
+  writeDeadJournal(directory, "dead.1.jsonl", ...entries);
+  const { rows } = await recover(directory);
+  const listOrigins = (from: readonly { id: string; endpoint: string; session: string | null }[]) =>
+    from.map(({ id, endpoint, session }) => [id, endpoint, session].join(" ")).toSorted();
+  expect(listOrigins(rows)).toEqual(listOrigins(starts));
+});
+
+test("recovers entries of a version without endpoints and sessions as chat completions", async () => {
+  const directory = createTemporaryDirectory();
+  const { endpoint: _endpoint, session: _session, ...startEntry } = createStartEntry("1");
+  const {
+    endpoint: _rowEndpoint,
+    session: _rowSession,
+    ...row
+  } = createOpenRow(createStartEntry("3"), "dead");
+  const head = { status: 200, generationId: "gen-2" };
+  writeDeadJournal(
+    directory,
+    "dead.1.jsonl",
+    addChecksum(JSON.stringify([ENTRY.start, startEntry]).slice(0, -1)),
+    addChecksum(JSON.stringify([ENTRY.head, { ...startEntry, id: "2" }, head]).slice(0, -1)),
+    addChecksum(JSON.stringify([ENTRY.row, { ...row, state: "settled" }]).slice(0, -1)),
+  );
+  const { rows } = await recover(directory);
+  expect(rows.map(({ id, endpoint, session }) => `${id} ${endpoint} ${session}`).toSorted()).toEqual(
+    ["1", "2", "3"].map((id) => `${id} chat/completions null`),
+  );
+  const database = await openTestDatabase();
+  expect(await writeRequests(database, rows)).toHaveLength(3);
+});

@@ -11,6 +11,9 @@ async function read(database: Database, filter: RequestFilter): Promise<RequestR
   return Array.fromAsync(readRequestPages(database, filter));
 }
 
+/** Sessions as hostile clients may name them. */
+const SESSIONS = ["s-1", "=1+1", "<script>", "'; drop table requests; --", "tab\there", "Ünï\u0085\ufffd"];
+
 const idsOf = (rows: readonly RequestRow[]): string[] => rows.map(({ id }) => id);
 
 /** Tests of paging through the ledger, for every database. */
@@ -57,12 +60,13 @@ export function testRequestPages(open: OpenDatabase): void {
     expect(await readStarts(0, Date.UTC(9999, 11) - NOVEMBER)).toEqual([0, 1, 35, 36, 37, 86_400_000]);
   });
 
-  test("filters rows by key and state, even when matches are rare", async () => {
+  test("filters rows by key, session and state, even when matches are rare", async () => {
     const database = await open();
     const rows = Array.from({ length: 4_100 }, (_, index) =>
       createSettledRow(index, {
         key_id: index % 1_300 === 7 ? "env:rare" : "key_a",
         state: index % 650 === 7 ? "unknown" : "settled",
+        session: SESSIONS[index % 13] ?? null,
       }),
     );
     await insertRequests(database, rows);
@@ -75,12 +79,21 @@ export function testRequestPages(open: OpenDatabase): void {
       { state: "settled" },
       { keyId: "env:rare", state: "settled" },
       { keyId: "env:rare", state: "unknown" },
+      ...SESSIONS.map((session) => ({ session })),
+      { session: "S-1" },
+      { session: "s-1", keyId: "key_a" },
+      { session: "s-1", state: "unknown" },
+      { session: "s-1", keyId: "env:rare", state: "unknown" },
+      { session: "s-1", keyId: "key_a", state: "settled" },
     ];
     for (const filter of filters) {
       const pages = await read(database, { ...EVER, ...filter });
       const reversed = await read(database, { ...EVER, ...filter, order: "desc" });
       const matching = rows.filter(
-        (row) => row.key_id === (filter.keyId ?? row.key_id) && row.state === (filter.state ?? row.state),
+        (row) =>
+          row.key_id === (filter.keyId ?? row.key_id) &&
+          row.session === (filter.session ?? row.session) &&
+          row.state === (filter.state ?? row.state),
       );
       expect([filter, idsOf(pages.flat())]).toEqual([filter, idsOf(matching)]);
       expect([filter, idsOf(reversed.flat())]).toEqual([filter, idsOf(matching.toReversed())]);

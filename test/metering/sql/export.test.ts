@@ -31,13 +31,16 @@ test("yields to the event loop between pages even if no row matches", async () =
 
 const FILTERS: readonly Partial<RequestFilter>[] = [undefined, "key_b", "nobody"].flatMap((keyId) =>
   ([undefined, "open", "pending", "unknown", "settled"] as const).flatMap((state) =>
-    (["asc", "desc"] as const).map((order) => ({ keyId, state, order })),
+    [undefined, "session"].flatMap((session) =>
+      (["asc", "desc"] as const).map((order) => ({ keyId, session, state, order })),
+    ),
   ),
 );
 
 test("reads each page from one range of one index, with any filter", async () => {
   const database = await openTestDatabase();
-  const indexOf = ({ keyId, state }: Partial<RequestFilter>): string => {
+  const indexOf = ({ keyId, session, state }: Partial<RequestFilter>): string => {
+    if (session !== undefined) return "requests_by_session (session=? AND id>? AND id<?)";
     if (state !== undefined && state !== "settled") return "requests_unsettled (state=? AND id>? AND id<?)";
     return keyId === undefined
       ? "sqlite_autoindex_requests_1 (id>? AND id<?)"
@@ -45,7 +48,11 @@ test("reads each page from one range of one index, with any filter", async () =>
   };
   // explainStatements sees only the first use of a prepared statement. The omitted filters reuse statements of others.
   const filters = FILTERS.filter(
-    ({ keyId, state }) => keyId !== "nobody" && state !== "open" && state !== "pending",
+    ({ keyId, session, state }) =>
+      keyId !== "nobody" &&
+      state !== "open" &&
+      state !== "pending" &&
+      (session === undefined || state !== "unknown"),
   );
   for (const filter of filters) {
     const plans = await explainStatements(database, (watched) =>
@@ -83,6 +90,7 @@ test("each statement visits at most one page of rows, even if few rows match", a
     createSettledRow(index, {
       key_id: index % 1_000 === 5 ? "key_b" : "key_a",
       state: index % 3 === 0 ? "unknown" : "settled",
+      session: index % 7 === 5 ? "session" : null,
     }),
   );
   await insertRequests(database, rows);
@@ -90,13 +98,28 @@ test("each statement visits at most one page of rows, even if few rows match", a
   for (const filter of FILTERS) {
     const seen = visits.length;
     const pages = await Array.fromAsync(readRequestPages(counted, { from: 0, to: NOVEMBER * 2, ...filter }));
-    const { keyId, state } = filter;
+    const { keyId, session, state } = filter;
     const matching = rows.filter(
-      (row) => row.key_id === (keyId ?? row.key_id) && row.state === (state ?? row.state),
+      (row) =>
+        row.key_id === (keyId ?? row.key_id) &&
+        row.session === (session ?? row.session) &&
+        row.state === (state ?? row.state),
     );
     expect([filter, pages.flat().length]).toEqual([filter, matching.length]);
     const most = Math.max(...visits.slice(seen));
     expect([filter, most > 200 ? most : "at most 200"]).toEqual([filter, "at most 200"]);
   }
   expect(Math.max(...visits)).toBe(200);
+});
+
+test("reads only rows of the session that a request asks for", async () => {
+  const database = await openTestDatabase();
+  const rows = Array.from({ length: 1_000 }, (_, index) =>
+    createSettledRow(index, { session: index % 100 === 5 ? "mine" : index % 2 === 0 ? "other" : null }),
+  );
+  await insertRequests(database, rows);
+  const { counted, visits } = countVisits(database);
+  const filter = { from: 0, to: NOVEMBER * 2, session: "mine" };
+  expect((await Array.fromAsync(readRequestPages(counted, filter))).flat()).toHaveLength(10);
+  expect(visits).toEqual([10]);
 });

@@ -14,6 +14,7 @@ async function spend(database: Database, costs: Readonly<Record<string, number>>
     key_id: key,
     model: "a/b",
     provider: "P",
+    endpoint: "chat/completions",
     requests: 1,
     unknown_requests: 0,
     ...mapTokenCounts(() => 1),

@@ -55,7 +55,7 @@ export function testUsageReport(open: OpenDatabase): void {
     }
   });
 
-  test("filters usage by key, model and provider", async () => {
+  test("filters usage by key, model, provider and endpoint", async () => {
     const database = await open();
     const rows = generateRollups();
     await insertRollups(database, rows);
@@ -66,6 +66,9 @@ export function testUsageReport(open: OpenDatabase): void {
       { model: "" },
       { provider: "Google" },
       { keyId: "key_b", model: MODELS[1], provider: "OpenAI" },
+      { endpoint: "embeddings" },
+      { keyId: "key_a", endpoint: "chat/completions", provider: "OpenAI" },
+      { endpoint: "rerank" },
       { keyId: "nobody" },
     ];
     for (const filter of filters) {
@@ -73,7 +76,8 @@ export function testUsageReport(open: OpenDatabase): void {
         (row) =>
           (filter.keyId ?? row.key_id) === row.key_id &&
           (filter.model ?? row.model) === row.model &&
-          (filter.provider ?? row.provider) === row.provider,
+          (filter.provider ?? row.provider) === row.provider &&
+          (filter.endpoint ?? row.endpoint) === row.endpoint,
       );
       const report = await readReport(database, { ...time, ...filter, by: ["day", "model"] });
       expect([filter, collectReportedSums(report)]).toEqual([filter, sumRollups(matching, ["day", "model"])]);

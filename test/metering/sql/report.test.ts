@@ -24,6 +24,12 @@ test("a report reads only the hours and days of its period", async () => {
     "SEARCH rollups_daily USING INDEX sqlite_autoindex_rollups_daily_1 (day>? AND day<?)",
     "SEARCH rollups USING INDEX sqlite_autoindex_rollups_1 (hour>? AND hour<?)",
   ]);
+  expect(plan({ ...time, by: ["endpoint"], endpoint: "embeddings" })).toEqual([
+    "SEARCH rollups USING INDEX sqlite_autoindex_rollups_1 (hour>? AND hour<?)",
+  ]);
+  expect(plan({ ...time, by: ["day", "endpoint"], keyId: "key_a", endpoint: "rerank" })).toEqual([
+    "SEARCH rollups USING INDEX rollups_by_key (key_id=? AND hour>? AND hour<?)",
+  ]);
   expect(plan({ ...time, by: ["day"], keyId: "key_a" })).toEqual([
     "SEARCH rollups USING INDEX rollups_by_key (key_id=? AND hour>? AND hour<?)",
   ]);

@@ -29,6 +29,7 @@ function createRow({ id, state, cost, tokens, byok, outcome, provider, hasGenera
     generation_id: hasGeneration ? `gen-${id}` : null,
     key_id: `key_${number % 2}`,
     provider,
+    endpoint: number % 3 === 0 ? "embeddings" : "responses",
     started_at: STARTED_AT + number * 7 * HOUR_MS,
     cost_nanodollars: state === "settled" ? cost : null,
     is_byok: byok,
@@ -57,14 +58,15 @@ function expectedRows(written: readonly RequestRow[]): Map<string, RequestRow> {
   return rows;
 }
 
-/** The sums of final rows by hour or day, key, model and provider. */
+/** The sums of final rows by hour or day, key, model, provider and endpoint. */
 function sumBySpan(rows: Iterable<RequestRow>, spanMs: number): Map<string, number[]> {
   const sums = new Map<string, number[]>();
   for (const row of rows) {
     if (!isFinal(row)) continue;
     const served = row.generation_id !== null || ["stream", "body"].includes(row.cost_source ?? "");
     const model = served ? row.forwarded_model : "";
-    const group = [row.started_at - (row.started_at % spanMs), row.key_id, model, row.provider ?? ""].join();
+    const start = row.started_at - (row.started_at % spanMs);
+    const group = [start, row.key_id, model, row.provider ?? "", row.endpoint].join();
     const one = [
       1,
       Number(row.state === "unknown"),
@@ -94,7 +96,7 @@ async function readRollups({ kysely }: Database): Promise<Map<string, number[]>[
     (rows) =>
       new Map(
         rows.map((row) => [
-          [row.at, row.key_id, row.model, row.provider].join(),
+          [row.at, row.key_id, row.model, row.provider, row.endpoint].join(),
           [
             row.requests,
             row.unknown_requests,
