@@ -110,6 +110,8 @@ export class ResponseInspector {
       if (this.#idBytesLeft > 0) this.#readIdentity(this.#readMembers(this.#events.incompleteEventData));
     } else this.#readIdentity(Object.fromEntries(this.#document.readFirstMembers(IDENTITY)));
     this.#idBytesLeft -= bytes;
+    // The start of a document does not grow any more, and its end is read only when it is complete.
+    if (this.#document.isStartComplete) this.#idBytesLeft = 0;
   }
 
   #readEvent(event: JsonObject): void {
@@ -172,6 +174,7 @@ export class ResponseInspector {
     const { streamEnd } = this.#format;
     let at = chunk.length - 1;
     while (at >= 0 && (chunk[at] === LF || chunk[at] === CR)) at--;
+    if (at === chunk.length - 1) return false;
     for (let end = streamEnd.length - 1; at >= 0 && end >= 0; at--, end--)
       if (chunk[at] !== streamEnd[end]) return false;
     return this.hasDone && this.isBetweenEvents;
