@@ -13,7 +13,7 @@ export function parseUsage(value: unknown): Usage | undefined {
   const usage = readFields(value);
   // Rerankings state only the total.
   const prompt = usage["prompt_tokens"] ?? usage["input_tokens"] ?? usage["total_tokens"];
-  if (prompt === undefined && usage["cost"] === undefined) return undefined;
+  if (prompt == null && usage["cost"] == null) return undefined;
   const promptDetails = readFields(usage["prompt_tokens_details"] ?? usage["input_tokens_details"]);
   const completionDetails = readFields(usage["completion_tokens_details"] ?? usage["output_tokens_details"]);
   return toUsage(usage, {
@@ -33,11 +33,7 @@ export function parseUsage(value: unknown): Usage | undefined {
  */
 export function parseMessagesUsage(value: unknown): Usage | undefined {
   const usage = readFields(value);
-  if (
-    usage["input_tokens"] === undefined &&
-    usage["output_tokens"] === undefined &&
-    usage["cost"] === undefined
-  )
+  if (usage["input_tokens"] == null && usage["output_tokens"] == null && usage["cost"] == null)
     return undefined;
   const cachedTokens = count(usage["cache_read_input_tokens"]);
   const cacheWriteTokens = count(usage["cache_creation_input_tokens"]);

@@ -17,6 +17,11 @@ export class DrainLimit {
     this.#timer = setTimeout(onExceeded, ms);
   }
 
+  /** Raises the number of bytes that may still be read to `bytes`, if fewer are left. */
+  allow(bytes: number): void {
+    this.#bytesLeft = Math.max(this.#bytesLeft, bytes);
+  }
+
   count(chunk: Buffer): void {
     this.#bytesLeft -= chunk.length;
     if (this.#bytesLeft < 0) this.#onExceeded();

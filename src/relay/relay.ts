@@ -16,11 +16,6 @@ import { forbidsRetry, checkResponseHead } from "./response-guard.ts";
 
 /** Time that upstream may be silent after `[DONE]` before the gateway ends the response. */
 const AFTER_DONE_MS = 1_000;
-/**
- * Maximum number of body bytes to read after a disconnect if the response has no `X-Generation-Id` header. The body begins
- * with the id, and a refusal is shorter than this.
- */
-const ID_WITHIN_BYTES = 65_536;
 
 /**
  * - `awaiting-head`: upstream's head has not arrived. Next: `relaying`, or `ended` with an error of the gateway.
@@ -29,7 +24,7 @@ const ID_WITHIN_BYTES = 65_536;
  *   `draining` or `ended`.
  * - `awaiting-id`: the client no longer receives the response. The generation id, which is needed to look up the cost, is
  *   unknown, and the response may still be a refusal. The relay reads until the id arrives, the refusal is complete, or neither
- *   is possible. The limits are `headWaitMs` and {@link ID_WITHIN_BYTES}, or the limits on draining if they are higher.
+ *   is possible. The limits are `headWaitMs` and `idWithinBytes`, or the limits on draining if they are higher.
  * - `draining`: the client no longer receives the response, and the id is known. If `drainBounds` is set, the relay reads the
  *   rest of the response, because its end states the cost.
  * - `ended`: the relay reads nothing more from upstream. The request completes when the response to the client has closed, too.
@@ -111,7 +106,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
       this.#readForCost();
     } else if (state === "draining") this.#abortUpstream();
     else if (state === "awaiting-id")
-      this.#limitReading({ ms: this.#options.headWaitMs, bytes: ID_WITHIN_BYTES });
+      this.#limitReading({ ms: this.#options.headWaitMs, bytes: this.#idWithinBytes });
   }
 
   onHead(head: UpstreamHead): void {
@@ -242,21 +237,28 @@ export class Relay implements UpstreamSink, ActiveResponse {
     }
   }
 
+  get #idWithinBytes(): number {
+    return this.#inspector.getIdWithinBytes(this.#options.responseLimitBytes);
+  }
+
   /** Reads only the part of the response that is needed to know its cost or to look it up, and aborts the rest. */
   #readForCost(): void {
-    const { headWaitMs } = this.#options;
     const drainBounds = this.#drainBounds;
-    const waitMs = Math.max(headWaitMs, drainBounds?.ms ?? 0);
+    const waitMs = Math.max(this.#options.headWaitMs, drainBounds?.ms ?? 0);
     // A request that was never sent costs nothing.
     if (!this.#call?.wasSent) this.#abortUpstream();
     else if (!this.#inspector.isCostKnowable(this.#context) && waitMs > 0)
-      this.#readOn("awaiting-id", { ms: waitMs, bytes: Math.max(ID_WITHIN_BYTES, drainBounds?.bytes ?? 0) });
+      this.#readOn("awaiting-id", {
+        ms: waitMs,
+        bytes: Math.max(this.#idWithinBytes, drainBounds?.bytes ?? 0),
+      });
     else if (drainBounds && this.#context.generationId !== undefined) this.#readOn("draining", drainBounds);
     else this.#abortUpstream();
   }
 
   #readOn(state: "awaiting-id" | "draining", bounds: DrainBounds): void {
-    if (this.#state === state) return;
+    // When the head arrives, a document may be read further than a response of unknown type.
+    if (this.#state === state) return this.#drainLimit?.allow(bounds.bytes);
     this.#state = state;
     this.#limitReading(bounds);
     this.#call?.resume();

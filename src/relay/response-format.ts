@@ -78,18 +78,22 @@ export const MESSAGES_FORMAT: ResponseFormat = {
     const identity = type === "message_start" ? readFields(message) : NOTHING;
     return {
       identity,
-      usage: type === "message_delta" ? usage : identity["usage"],
+      usage: type === "message_delta" ? usage : dropAmounts(readFields(identity["usage"])),
       isError: type === "error",
       isLast: type === "message_stop",
     };
   },
-  // A cost is final only in the last usage.
-  combineUsage: (earlier, usage) => ({ ...earlier, cost: undefined, ...dropNulls(usage) }),
+  combineUsage: (earlier = NOTHING, usage) => ({ ...dropAmounts(earlier), ...dropNulls(usage) }),
   parseUsage: parseMessagesUsage,
 };
 
 function createKeys(names: readonly string[]): JsonKey[] {
   return names.map((name) => new JsonKey(name));
+}
+
+/** Removes the cost from a usage that is not the last one, because it is preliminary. */
+function dropAmounts(usage: JsonObject): JsonObject {
+  return { ...usage, cost: undefined, cost_details: undefined };
 }
 
 function dropNulls(object: JsonObject): JsonObject {

@@ -10,8 +10,8 @@ import type { ResponseFormat } from "./response-format.ts";
 import { isJsonObject, type JsonObject, readFields } from "../json-values.ts";
 
 /**
- * Maximum number of body bytes to search for the generation id, as they arrive, if the head has none. Every body begins with
- * the id.
+ * Maximum number of body bytes to search for the generation id, as they arrive, if the head has none. Every stream begins with
+ * the id. Documents of conversations do too, but embeddings and rankings end with it.
  */
 const ID_WITHIN_BYTES = 65_536;
 const TEXT_MAX_CHARS = 256;
@@ -30,6 +30,7 @@ const IDENTITY = ["id", "provider", "model"] as const;
  */
 export class ResponseInspector {
   isEventStream = false;
+  #isDocument = false;
   /** Undefined before the head arrives. */
   #context: RequestContext | undefined = undefined;
   readonly #format: ResponseFormat;
@@ -65,12 +66,13 @@ export class ResponseInspector {
     noteHead(context, head);
     this.#context = context;
     this.isEventStream = mediaType === "text/event-stream";
+    this.#isDocument = mediaType === "application/json" && status < NO_GENERATION_FROM;
     this.#isCloseDelimited = isCloseDelimited;
     this.#isEncoded = isEncoded;
     if (mayBeRefusal(status, mediaType)) this.#refusal = new RefusalReader();
     if (isCloseDelimited && !this.isEventStream) this.#structure = new JsonStructure();
     this.#events.wantedKeys = [...this.#format.eventKeys, ID];
-    if (generationId === undefined && status < 300) this.#idBytesLeft = ID_WITHIN_BYTES;
+    if (generationId === undefined && status < NO_GENERATION_FROM) this.#idBytesLeft = ID_WITHIN_BYTES;
   }
 
   push(chunk: Buffer): void {
@@ -92,6 +94,14 @@ export class ResponseInspector {
     return generationId !== undefined || (upstreamStatus >= NO_GENERATION_FROM && !this.mayBeRefusal);
   }
 
+  /**
+   * Returns how many bytes of the body may be read only to find the generation id.
+   * @param documentMaxBytes maximum length of a document, which may have the id at its end.
+   */
+  getIdWithinBytes(documentMaxBytes: number): number {
+    return this.#isDocument ? Math.max(ID_WITHIN_BYTES, documentMaxBytes) : ID_WITHIN_BYTES;
+  }
+
   /** Searches the body for the generation id, which the head does not have. */
   #lookForId(bytes: number): void {
     if (this.isEventStream) {
@@ -100,6 +110,8 @@ export class ResponseInspector {
       if (this.#idBytesLeft > 0) this.#readIdentity(this.#readMembers(this.#events.incompleteEventData));
     } else this.#readIdentity(Object.fromEntries(this.#document.readFirstMembers(IDENTITY)));
     this.#idBytesLeft -= bytes;
+    // The start of a document does not grow any more, and its end is read only when it is complete.
+    if (this.#document.isStartComplete) this.#idBytesLeft = 0;
   }
 
   #readEvent(event: JsonObject): void {
@@ -162,6 +174,7 @@ export class ResponseInspector {
     const { streamEnd } = this.#format;
     let at = chunk.length - 1;
     while (at >= 0 && (chunk[at] === LF || chunk[at] === CR)) at--;
+    if (at === chunk.length - 1) return false;
     for (let end = streamEnd.length - 1; at >= 0 && end >= 0; at--, end--)
       if (chunk[at] !== streamEnd[end]) return false;
     return this.hasDone && this.isBetweenEvents;

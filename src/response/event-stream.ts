@@ -1,4 +1,5 @@
 import { LongEvent } from "./long-event.ts";
+import { NextMatches } from "./next-matches.ts";
 import { copyToOwnMemory } from "./own-memory.ts";
 import { isJsonObject, type JsonObject } from "../json-values.ts";
 
@@ -162,11 +163,14 @@ export class EventStreamReader {
 
   #readEvents(events: Buffer, separators: readonly Buffer[]): void {
     this.#isDone ||= hasDoneLine(events);
-    for (let at = findNextKey(events, this.wantedKeys, 0); at !== -1;) {
-      const start = findLastEventEnd(events.subarray(0, at), separators);
-      const end = findFirstEventEnd(events, at, separators);
+    const keys = new NextMatches(events, isKeyWithValue);
+    const breaks = new NextMatches(events);
+    for (let end = 0; ;) {
+      const at = Math.min(...this.wantedKeys.map(({ needle }) => keys.find(needle, end)));
+      if (at >= events.length) return;
+      const start = end + findLastEventEnd(events.subarray(end, at), separators);
+      end = Math.min(...separators.map((separator) => breaks.find(separator, at) + separator.length));
       for (const data of readEventData(events.toString("utf8", start, end))) this.#readData(data);
-      at = findNextKey(events, this.wantedKeys, end);
     }
   }
 }
@@ -176,19 +180,6 @@ function readFirstData(event: Buffer): Buffer {
   const at = event.indexOf(DATA);
   const isLineStart = at === 0 || event[at - 1] === LF || event[at - 1] === CR;
   return at === -1 || !isLineStart ? NOTHING : event.subarray(at + DATA.length);
-}
-
-/** Returns the first position of any of the keys whose value is not null; -1 if there is none. */
-function findNextKey(events: Buffer, keys: readonly JsonKey[], from: number): number {
-  let first = -1;
-  for (const { needle } of keys) {
-    const searched = first === -1 ? events : events.subarray(0, first);
-    let at = searched.indexOf(needle, from);
-    while (at !== -1 && !isKeyWithValue(events, at, needle.length))
-      at = searched.indexOf(needle, at + needle.length);
-    if (at !== -1) first = at;
-  }
-  return first;
 }
 
 /** Whether the match is a whole string and not a key whose value is null. Some streams have `"usage":null` in every event. */

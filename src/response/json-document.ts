@@ -56,6 +56,11 @@ export class JsonDocumentReader {
     this.#endBytes = bytes;
   }
 
+  /** Whether all bytes that the reader keeps from the start of the document have arrived. */
+  get isStartComplete(): boolean {
+    return this.#startBytes >= START_BYTES;
+  }
+
   /** Reads top-level members from the first bytes; see {@link readFirstMembers}. */
   readFirstMembers(names: readonly string[]): Map<string, unknown> {
     return readFirstMembers(this.#startText(), names);

@@ -28,7 +28,7 @@ test("parseUsage reads tokens and cost from the usage of a response", () => {
   });
 });
 
-test.each([undefined, null, 7, "12", true, [], {}, { seconds: 7 }])(
+test.each([undefined, null, 7, "12", true, [], {}, { seconds: 7 }, { cost: null, input_tokens: null }])(
   "parseUsage finds no usage in %j",
   (value) => {
     expect(parseUsage(value)).toBeUndefined();

@@ -11,7 +11,8 @@ function isRefusalDocument(body: unknown): boolean {
   const isObject = (value: unknown): value is Record<string, unknown> =>
     typeof value === "object" && value !== null && !Array.isArray(value);
   if (!isObject(body) || !isObject(body["error"])) return false;
-  if ("id" in body || "choices" in body || "usage" in body) return false;
+  if (["id", "choices", "output", "content", "data", "results", "usage"].some((field) => field in body))
+    return false;
   const { message, code } = body["error"];
   return typeof message === "string" && ![408, 499, 504, 522, 524].includes(Number(code));
 }
@@ -46,6 +47,7 @@ describe("RefusalReader", () => {
     ["a code that is a string", '{"error":{"message":"m","code":"invalid_prompt"}}'],
     ["a code of null", '{"error":{"message":"m","code":null}}'],
     ["unknown fields", '{"error":{"message":"m","code":400,"new":[1]},"openrouter_metadata":{}}'],
+    ["Anthropic's form", '{"type":"error","error":{"type":"api_error","message":"m"},"request_id":"r"}'],
     ["an escaped key", '{"\\u0065rror":{"message":"m","code":400}}'],
   ])("accepts an error with %s", (_, body) => {
     expect(isReadAsRefusal(body)).toBe(true);
@@ -71,6 +73,10 @@ describe("RefusalReader", () => {
     ["JSON of another server", '{"message":"no Route matched with those values"}'],
     ["an error beside choices", '{"choices":[],"error":{"message":"m","code":400}}'],
     ["an error beside usage", '{"error":{"message":"m","code":400},"usage":{"cost":1}}'],
+    ["an error beside the output of the Responses API", '{"output":[],"error":{"message":"m","code":400}}'],
+    ["an error beside a message's content", '{"content":null,"error":{"message":"m","code":400}}'],
+    ["an error beside embeddings", '{"data":[],"error":{"message":"m","code":400}}'],
+    ["an error beside a ranking", '{"error":{"message":"m","code":400},"results":[]}'],
     ["an error of a generation", '{"id":"gen-1","error":{"message":"m","code":400}}'],
     ["a byte order mark", `\uFEFF${formatError(400)}`],
   ])("rejects %s", (_, body) => {
@@ -120,7 +126,10 @@ describe("RefusalReader", () => {
     const document = fc.oneof(
       value,
       fc.record({ error, user_id: value }),
-      fc.record({ error, user_id: value, id: value }, { requiredKeys: ["error"] }),
+      fc.record(
+        { error, user_id: value, id: value, output: value, content: value, data: value, results: value },
+        { requiredKeys: ["error"] },
+      ),
     );
     fc.assert(
       fc.property(

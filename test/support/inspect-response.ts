@@ -1,4 +1,4 @@
-import { COMPLETION_FORMAT } from "../../src/relay/response-format.ts";
+import { COMPLETION_FORMAT, type ResponseFormat } from "../../src/relay/response-format.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { RequestContext } from "../../src/http/request-context.ts";
 import { readResponseHead } from "../../src/upstream/response-head.ts";
@@ -8,6 +8,8 @@ import type { ResponseFixture } from "../fixtures/replay.ts";
 interface ReadOptions {
   /** Whether upstream ended the response cleanly; default true. */
   readonly ended?: boolean;
+  /** The API of the response; default: chat completions. */
+  readonly format?: ResponseFormat;
   /** Headers in addition to the content type; default: a generation id and chunked encoding. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -18,12 +20,13 @@ export function inspectResponse(
   pieces: readonly Buffer[],
   {
     ended = true,
+    format = COMPLETION_FORMAT,
     headers = { "x-generation-id": "gen-1", "transfer-encoding": "chunked" },
   }: ReadOptions = {},
 ) {
   const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
   const context = new RequestContext(request, { raw: {} } as FastifyReply, () => {});
-  const inspector = new ResponseInspector(COMPLETION_FORMAT);
+  const inspector = new ResponseInspector(format);
   inspector.onHead(
     readResponseHead(response.status, { "content-type": response.contentType, ...headers }),
     context,
