@@ -82,7 +82,7 @@ test("a model that the key may not use is not found under any of its names", asy
 test("forwards filters upstream, caches one list for all orders of them, and applies the model policy to the list", async () => {
   const { gateway, simulator } = await startWithSimulator();
   const whole = await getList(gateway, gateway.caller);
-  expect(await getList(gateway, gateway.caller, "?output_modalities=image")).toMatchObject({
+  expect(await getList(gateway, gateway.caller, "?output_modalities=video")).toMatchObject({
     data: [],
     total_count: 0,
   });
@@ -101,7 +101,7 @@ test("forwards filters upstream, caches one list for all orders of them, and app
   }
   expect(simulator.seen.map(({ url }) => url)).toEqual([
     "/api/v1/models",
-    "/api/v1/models?output_modalities=image",
+    "/api/v1/models?output_modalities=video",
     "/api/v1/models?output_modalities=all&supported_parameters=tools%2Creasoning",
   ]);
 });

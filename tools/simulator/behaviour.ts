@@ -20,15 +20,24 @@ const COMMON_DEFAULTS = {
   recordMs: 0,
   /** 1 simulates the account's own key at the provider (BYOK), for which OpenRouter charges only its fee */
   byok: 0,
+  /** 0 omits the header X-Generation-Id, so that only the body has the id */
+  idHeader: 1,
+  /** 0 omits the cost from the usage */
+  cost: 1,
+  /** 1 adds `event:` lines to the streams of /responses */
+  eventLines: 0,
+  /** 1 puts the usage of embeddings before their data */
+  usageFirst: 0,
 };
 
 // `after` is the number of complete data events before the fault, without comments. In a JSON response, it counts keep-alive
-// units. `half=1` also sends half of the next one. Neither `[DONE]` nor the JSON document is sent completely before a fault.
+// units. `half=1` also sends half of the next one. Neither the JSON document nor the event that completes a stream, such as
+// `[DONE]`, is sent completely before a fault.
 const OWN_DEFAULTS = {
   ok: {},
   /** OpenRouter's error with `status`; `retryAfter` is in seconds, -1 omits the header; `metadataBytes` is approximate */
   error: { status: 500, retryAfter: -1, metadataBytes: 0 },
-  /** in a stream, a chunk with `error` and then [DONE]; otherwise a 200 whose JSON has only `error`, which costs nothing */
+  /** in a stream, an error event in the endpoint's format; otherwise a 200 whose JSON has only the error, which costs nothing */
   "error-midstream": { after: 2, status: 502 },
   /** a FIN without the terminating chunk */
   cut: { after: 2, half: 0 },
@@ -48,7 +57,7 @@ const OWN_DEFAULTS = {
   "sse-for-json": {},
   /** JSON, even if the client requested a stream */
   "json-for-sse": {},
-  /** a stream that ends cleanly without [DONE] */
+  /** a stream that ends cleanly without the event that completes it, such as [DONE] */
   "no-done": {},
   /** no chunks and no Content-Length: the end of the connection ends the body; `after=-1` sends all, `reset=1` resets */
   "close-delimited": { after: -1, reset: 0 },
@@ -56,9 +65,9 @@ const OWN_DEFAULTS = {
   redirect: { status: 307 },
   /** bytes that are not HTTP */
   garbage: {},
-  /** a first chunk with `choices: []` and the request body under `debug` */
+  /** chat completions and completions: a first chunk with `choices: []` and the request body under `debug` */
   debug: {},
-  /** the usage chunk of a stream has `choices: []` */
+  /** chat completions and completions: the usage chunk of a stream has `choices: []` */
   "empty-choices": {},
   /** a stream with CRLF line ends */
   crlf: {},

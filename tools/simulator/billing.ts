@@ -1,14 +1,20 @@
 // Counts tokens, computes the charge for a response, and stores the records that `GET /generation` returns.
-import type { SimulatedModel } from "./catalog.ts";
+import type { SimulatedModel } from "./models.ts";
+
+/** The kind of a generation, as `GET /generation` states it. */
+export type ApiType = "completions" | "embeddings" | "rerank";
 
 /** One response from its beginning. {@link Charges} has a charge for it only after it has ended. */
 export interface Generation {
   readonly id: string;
+  readonly apiType: ApiType;
   readonly model: SimulatedModel;
   /** the model as the request named it */
   readonly requestedModel: string;
   readonly streamed: boolean;
   readonly promptTokens: number;
+  /** units that rerankers charge for; 0 for other models */
+  readonly searchUnits: number;
   /** number of characters of reasoning, which precede the other completion characters */
   readonly reasoningChars: number;
   readonly finishReason: string;
@@ -18,6 +24,8 @@ export interface Generation {
   readonly recordDelayMs: number;
   /** whether it uses the account's own key at the provider, so that the provider charges for it */
   readonly isByok: boolean;
+  /** false if the usage in the response omits the cost */
+  readonly statesCost: boolean;
 }
 
 /** The charge for one response. Money is in nanodollars (1e-9 USD). */
@@ -46,7 +54,8 @@ export function toUsd(nanodollars: number): number {
 /** OpenRouter's fee for a BYOK request, as a fraction of the provider's charge. */
 const BYOK_FEE = 0.05;
 
-interface Costs {
+/** The tokens and the cost of a response. Money is in nanodollars. */
+export interface Costs {
   readonly completionTokens: number;
   readonly reasoningTokens: number;
   readonly promptNanodollars: number;
@@ -55,38 +64,50 @@ interface Costs {
   readonly upstreamNanodollars: number;
 }
 
-function computeCosts(generation: Generation, completionChars: number): Costs {
-  const { model, promptTokens, reasoningChars, isByok } = generation;
+/** Computes the cost of a generation after `completionChars` characters of completion, reasoning included. */
+export function computeCosts(generation: Generation, completionChars: number): Costs {
+  const { model, promptTokens, searchUnits, reasoningChars, isByok } = generation;
   const completionTokens = countTokens(completionChars);
-  const upstreamNanodollars =
-    promptTokens * model.promptNanodollars + completionTokens * model.completionNanodollars;
+  const promptNanodollars = promptTokens * model.promptNanodollars + searchUnits * model.searchNanodollars;
+  const completionNanodollars = completionTokens * model.completionNanodollars;
+  const upstreamNanodollars = promptNanodollars + completionNanodollars;
   return {
     completionTokens,
     reasoningTokens: countTokens(Math.min(reasoningChars, completionChars)),
-    promptNanodollars: promptTokens * model.promptNanodollars,
-    completionNanodollars: completionTokens * model.completionNanodollars,
+    promptNanodollars,
+    completionNanodollars,
     nanodollars: isByok ? Math.round(upstreamNanodollars * BYOK_FEE) : upstreamNanodollars,
     upstreamNanodollars,
   };
 }
 
-/** The `usage` object after `completionChars` characters of completion, reasoning included. */
-export function buildUsage(generation: Generation, completionChars: number): Record<string, unknown> {
-  const { promptTokens, isByok } = generation;
-  const costs = computeCosts(generation, completionChars);
+/** Fields of a usage; empty if the generation states no cost. */
+export interface StatedCost {
+  readonly cost?: number;
+  readonly is_byok?: boolean;
+}
+
+/** The fields with OpenRouter's charge in USD, which the usage of every endpoint has. */
+export function stateCost({ statesCost, isByok }: Generation, { nanodollars }: Costs): StatedCost {
+  return statesCost ? { cost: toUsd(nanodollars), is_byok: isByok } : {};
+}
+
+/**
+ * The field with the provider's charge in USD.
+ * @param names the endpoint's names of the parts for the prompt and for the completion
+ */
+export function stateCostDetails(
+  { statesCost }: Generation,
+  { upstreamNanodollars, promptNanodollars, completionNanodollars }: Costs,
+  names: readonly [prompt: string, completion: string] = ["prompt", "completions"],
+): { readonly cost_details?: Readonly<Record<string, number>> } {
+  if (!statesCost) return {};
   return {
-    prompt_tokens: promptTokens,
-    completion_tokens: costs.completionTokens,
-    total_tokens: promptTokens + costs.completionTokens,
-    cost: toUsd(costs.nanodollars),
-    is_byok: isByok,
-    prompt_tokens_details: { cached_tokens: 0, cache_write_tokens: 0, audio_tokens: 0, video_tokens: 0 },
     cost_details: {
-      upstream_inference_cost: toUsd(costs.upstreamNanodollars),
-      upstream_inference_prompt_cost: toUsd(costs.promptNanodollars),
-      upstream_inference_completions_cost: toUsd(costs.completionNanodollars),
+      upstream_inference_cost: toUsd(upstreamNanodollars),
+      [`upstream_inference_${names[0]}_cost`]: toUsd(promptNanodollars),
+      [`upstream_inference_${names[1]}_cost`]: toUsd(completionNanodollars),
     },
-    completion_tokens_details: { reasoning_tokens: costs.reasoningTokens, image_tokens: 0, audio_tokens: 0 },
   };
 }
 
@@ -166,7 +187,7 @@ export function formatGeneration(charge: Charge): string {
     data: {
       ...UNKNOWN,
       id: generation.id,
-      api_type: "completions",
+      api_type: generation.apiType,
       model: generation.model.canonicalSlug,
       provider_name: generation.model.provider,
       data_region: "global",

@@ -2,10 +2,12 @@
 import { randomUUID } from "node:crypto";
 import type { CommonOptions } from "./behaviour.ts";
 import { makeInstance } from "./instance.ts";
-import type { ReceivedChat } from "./request.ts";
+import type { ReceivedRequest } from "./request.ts";
+import { makeArguments } from "./tool-calls.ts";
 
 /** A call of a function, with its arguments as JSON text. */
 interface ToolCall {
+  /** 24 characters, before which each protocol puts its prefix */
   readonly id: string;
   readonly name: string;
 }
@@ -16,6 +18,8 @@ export interface Reply {
   readonly pieces: readonly string[];
   /** follows each piece; plain ASCII that needs no escaping in JSON */
   readonly padding: string;
+  /** the pieces with their padding in one string; empty for a flood, which may be longer than any string */
+  readonly text: string;
   readonly reasoning: readonly string[];
   readonly toolCall: ToolCall | undefined;
 }
@@ -46,24 +50,34 @@ function buildEcho(lastUserText: string, events: number): string {
 }
 
 /** Generates the response to a request. The same request and options generate the same text. */
-export function makeReply(request: ReceivedChat, reasons: boolean, common: CommonOptions): Reply {
+export function makeReply(request: ReceivedRequest, reasons: boolean, common: CommonOptions): Reply {
   const count = Math.max(common.events, 1);
   const reasoning = reasons ? REASONING : [];
   const { tool, contentSchema } = request;
-  const schema = tool === undefined ? contentSchema : (tool.parameters ?? { type: "object" });
   // Arguments and structured content are JSON, which padding would make invalid.
-  if (schema !== undefined) {
-    const pieces = cutText(JSON.stringify(makeInstance(schema)), count);
-    const toolCall = tool && { id: `call_${makeRandomId(24)}`, name: tool.name };
-    return { pieces, padding: "", reasoning, toolCall };
+  if (tool !== undefined || contentSchema !== undefined) {
+    const text = JSON.stringify(tool ? makeArguments(tool) : makeInstance(contentSchema));
+    const toolCall = tool && { id: makeRandomId(24), name: tool.name };
+    return { pieces: cutText(text, count), padding: "", text, reasoning, toolCall };
   }
+  const padding = ".".repeat(common.padBytes);
   const pieces = cutText(buildEcho(request.lastUserText, count), count);
-  return { pieces, padding: ".".repeat(common.padBytes), reasoning, toolCall: undefined };
+  const text = pieces.map((piece) => piece + padding).join("");
+  return { pieces, padding, text, reasoning, toolCall: undefined };
 }
 
-/** The content, or the arguments of the tool call, in one string. */
-export function joinPieces({ pieces, padding }: Reply): string {
-  return padding === "" ? pieces.join("") : pieces.map((piece) => piece + padding).join("");
+/** The reply of endpoints that generate no text. */
+export const NO_REPLY: Reply = { pieces: [], padding: "", text: "", reasoning: [], toolCall: undefined };
+
+/** The completion characters of a whole reply, reasoning included. */
+export function countReplyChars({ pieces, padding, reasoning, toolCall }: Reply): number {
+  const texts = [...reasoning, ...pieces, toolCall?.name ?? ""];
+  return texts.reduce((sum, text) => sum + text.length, 0) + pieces.length * padding.length;
+}
+
+/** A piece of a reply as a JSON string. */
+export function quotePiece(piece: string, padding: string): string {
+  return `${JSON.stringify(piece).slice(0, -1)}${padding}"`;
 }
 
 const FLOOD_PIECE_CHARS = 16 * 1024;
@@ -71,5 +85,5 @@ const FLOOD_PIECE_CHARS = 16 * 1024;
 /** A response of at least `bytes` bytes, in pieces of 16 KiB. */
 export function makeFloodReply(bytes: number): Reply {
   const pieces = Array.from({ length: Math.ceil(bytes / FLOOD_PIECE_CHARS) }, () => "");
-  return { pieces, padding: "~".repeat(FLOOD_PIECE_CHARS), reasoning: [], toolCall: undefined };
+  return { pieces, padding: "~".repeat(FLOOD_PIECE_CHARS), text: "", reasoning: [], toolCall: undefined };
 }

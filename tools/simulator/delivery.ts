@@ -1,8 +1,8 @@
 // Sends the pieces of a response: at once, one by one, or split within events and characters.
 import type { CommonOptions } from "./behaviour.ts";
-import type { Piece } from "./completion.ts";
 import { type HttpExchange, waitForNextTurn, sleep } from "./http-exchange.ts";
 import { takeData } from "./partial-response.ts";
+import type { Piece } from "./pieces.ts";
 
 /** Speed and size of writes: the options `gapMs` and `split`. */
 type Pace = Pick<CommonOptions, "gapMs" | "split">;
@@ -43,14 +43,14 @@ export async function writePieces(
   }
 }
 
-/** Writes the head and `after` data pieces, and half of the next piece if `half` is 1. Never writes the whole last piece. */
+/** Writes the head and `after` data pieces, and half of the next piece if `half` is 1. Never writes the pieces that end a response. */
 export async function writePart(
   exchange: HttpExchange,
   pieces: readonly Piece[],
   part: { readonly after: number; readonly half: number },
   pace: Pace,
 ): Promise<void> {
-  const { sent, next = pieces.at(-1) } = takeData(pieces.slice(0, -1), Math.max(part.after, 0));
+  const { sent, next } = takeData(pieces, Math.max(part.after, 0));
   exchange.res.flushHeaders();
   await writePieces(exchange, sent, pace);
   if (part.half === 0 || next === undefined) return;

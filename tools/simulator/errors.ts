@@ -53,11 +53,46 @@ export function buildError(status: number, details: ErrorDetails = {}): Record<s
   };
 }
 
-/** The whole body of an error response. */
+/** Formats the whole body of an error response. */
+export type ErrorFormat = (status: number, details?: ErrorDetails) => string;
+
+/** The whole body of an error response, except for /messages. */
 export function formatError(status: number, details: ErrorDetails = {}): string {
   return JSON.stringify({
     error: buildError(status, details),
     ...(details.userId !== undefined && { user_id: details.userId }),
+  });
+}
+
+const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
+  401: "authentication_error",
+  402: "billing_error",
+  403: "permission_error",
+  404: "not_found_error",
+  408: "timeout_error",
+  413: "request_too_large",
+  429: "rate_limit_error",
+  503: "overloaded_error",
+  504: "timeout_error",
+  524: "timeout_error",
+  529: "overloaded_error",
+};
+
+/** The `error` object of Anthropic's protocol. */
+export function buildAnthropicError(status: number, details: ErrorDetails = {}): Record<string, unknown> {
+  const { message } = buildError(status, details);
+  const type = ANTHROPIC_TYPES[status] ?? (status < 500 ? "invalid_request_error" : "api_error");
+  return { type, message };
+}
+
+/** The whole body of an error response of /messages. */
+export function formatAnthropicError(status: number, details: ErrorDetails = {}): string {
+  const { metadata } = buildError(status, details);
+  return JSON.stringify({
+    type: "error",
+    error: buildAnthropicError(status, details),
+    request_id: null,
+    ...(metadata !== undefined && { metadata }),
   });
 }
 

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { type ErrorDetails, formatError, buildErrorHeaders } from "./errors.ts";
+import { type ErrorDetails, type ErrorFormat, formatError, buildErrorHeaders } from "./errors.ts";
 import type { SimulatorState, SeenRequest } from "./state.ts";
 
 // Recorded from OpenRouter, which is behind Cloudflare. A gateway may forward only the last two of these headers.
@@ -22,6 +22,8 @@ export class HttpExchange {
   readonly res: ServerResponse;
   readonly state: SimulatorState;
   readonly seen: SeenRequest;
+  /** the form of error bodies that the requested endpoint has */
+  formatError: ErrorFormat = formatError;
   /** called once if the client or a simulated fault ends the response early; bills the part that was sent */
   onCutShort: (() => void) | undefined;
   #closed = false;
@@ -124,7 +126,7 @@ export class HttpExchange {
 
   /** Sends OpenRouter's error with this status. `retryAfter` is in seconds; a negative value omits the header. */
   sendError(status: number, details: ErrorDetails = {}, retryAfter = -1): void {
-    this.sendJson(status, formatError(status, details), buildErrorHeaders(status, retryAfter));
+    this.sendJson(status, this.formatError(status, details), buildErrorHeaders(status, retryAfter));
   }
 
   /** Aborts the connection after all written data has been passed to the kernel. */

@@ -1,7 +1,7 @@
 // Responses without a generation, which are never billed: errors, HTML pages, redirects, and connections that are aborted
 // before the response head.
 import type { Plan } from "./behaviour.ts";
-import { USER_ID, formatCloudflarePage, formatError } from "./errors.ts";
+import { USER_ID, formatCloudflarePage } from "./errors.ts";
 import { type HttpExchange, sleep } from "./http-exchange.ts";
 
 type NamedPlan<N extends Plan["name"]> = Extract<Plan, { name: N }>;
@@ -11,7 +11,7 @@ export type EarlyPlan = NamedPlan<"early-413">;
 
 /** Sends 413 without reading the rest of the body, and closes the connection `lingerMs` later. */
 export async function refuseEarly(exchange: HttpExchange, { own, common }: EarlyPlan): Promise<void> {
-  const body = formatError(413);
+  const body = exchange.formatError(413);
   const length = String(Buffer.byteLength(body));
   exchange.req.pause();
   await sleep(common.delayMs);

@@ -3,9 +3,10 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { formatGeneration, type Charges, toUsd } from "./billing.ts";
-import { formatModelList } from "./catalog.ts";
-import { respondToChat } from "./chat.ts";
-import { formatEndpoints } from "./endpoints.ts";
+import { findEndpoint } from "./endpoints.ts";
+import { formatAnthropicError } from "./errors.ts";
+import { findCatalog } from "./catalog-requests.ts";
+import { respond } from "./respond.ts";
 import { USER_ID } from "./errors.ts";
 import { HttpExchange } from "./http-exchange.ts";
 import { SimulatorState, type SeenRequest, type SimulatorStats } from "./state.ts";
@@ -25,7 +26,7 @@ export interface SimulatorOptions {
 }
 
 /**
- * Responds to a chat request in place of the simulator.
+ * Responds to a request for a model in place of the simulator.
  * @param exchange the request, with methods that send its response or abort it.
  * @param body the request's body, whole.
  */
@@ -41,7 +42,7 @@ export interface Simulator {
   readStats(): SimulatorStats;
   /** nanodollars billed for a generation; undefined until it has ended */
   findBilledNanodollars(generationId: string): number | undefined;
-  /** passes every POST to /chat/completions to `interceptor`, without checking its key, until called without an argument */
+  /** passes every POST to a model endpoint to `interceptor`, without checking its key, until called without an argument */
   intercept(interceptor?: Interceptor): void;
   /** deletes the stored requests, counters, charges and the failure counts of `flaky` */
   reset(): void;
@@ -129,13 +130,22 @@ function serveControl(
 }
 
 async function serve(exchange: HttpExchange, settings: Settings, interceptor?: Interceptor): Promise<void> {
+  const { method, url } = exchange.seen;
+  const [fullPath = "", query] = url.split("?", 2);
+  const path = fullPath.startsWith(`${API}/`) ? fullPath.slice(API.length) : "";
+  const endpoint = method === "POST" ? findEndpoint(path) : undefined;
+  if (endpoint) exchange.formatError = endpoint.formatError;
+  else if (path.startsWith("/messages")) exchange.formatError = formatAnthropicError;
   try {
-    const { method, url } = exchange.seen;
-    if (interceptor && method === "POST" && url.split("?", 1)[0] === `${API}/chat/completions`) {
+    if (interceptor && endpoint) {
       const body = await exchange.readBody(() => false);
       if (body !== undefined) await interceptor(exchange, body);
+    } else if (endpoint) {
+      if (authenticate(exchange, settings) !== undefined) await respond(exchange, endpoint);
+    } else if (method === "GET") {
+      serveGet(exchange, settings, { path, query: new URLSearchParams(query) });
     } else {
-      await route(exchange, settings);
+      if (authenticate(exchange, settings) !== undefined) exchange.sendError(404);
     }
   } catch (error) {
     // The response shows an error of the simulator itself, because the author of a test looks there first.
@@ -145,32 +155,33 @@ async function serve(exchange: HttpExchange, settings: Settings, interceptor?: I
   }
 }
 
-const ENDPOINTS_PATH = /^\/api\/v1\/models\/([^/]+\/[^/]+)\/endpoints$/;
+/** Returns the key of a request; sends the refusal and returns undefined if it is not accepted. */
+function authenticate(exchange: HttpExchange, { apiKeys }: Settings): string | undefined {
+  const key = /^Bearer +(.+)$/i.exec(exchange.req.headers.authorization ?? "")?.[1];
+  if (key === undefined) exchange.sendError(401);
+  else if (apiKeys?.has(key) === false) exchange.sendError(401, { message: "User not found." });
+  else return key;
+  return undefined;
+}
 
-async function route(exchange: HttpExchange, settings: Settings): Promise<void> {
-  const { method, url } = exchange.seen;
-  const [path, query] = url.split("?", 2);
-  // As at OpenRouter, the list of models and the endpoints of a model need no key.
-  if (method === "GET" && path === `${API}/models`)
-    return exchange.sendJson(200, formatModelList(new URLSearchParams(query)));
-  const listed = method === "GET" ? ENDPOINTS_PATH.exec(path ?? "")?.[1] : undefined;
-  if (listed !== undefined) {
-    const body = formatEndpoints(decodeURIComponent(listed));
+interface GetRequest {
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+function serveGet(exchange: HttpExchange, settings: Settings, { path, query }: GetRequest): void {
+  const entry = findCatalog(path);
+  if (entry && (entry.isPublic || authenticate(exchange, settings) !== undefined)) {
+    const body = entry.format(query);
     return body === undefined ? exchange.sendError(404) : exchange.sendJson(200, body);
   }
-  const key = /^Bearer +(.+)$/i.exec(exchange.req.headers.authorization ?? "")?.[1];
-  if (key === undefined) return exchange.sendError(401);
-  if (settings.apiKeys?.has(key) === false) return exchange.sendError(401, { message: "User not found." });
-  switch (`${method} ${path}`) {
-    case `POST ${API}/chat/completions`:
-      return respondToChat(exchange);
-    case `GET ${API}/key`:
-      return exchange.sendJson(200, formatKey(key, exchange.state.charges));
-    case `GET ${API}/generation`:
-      return sendGeneration(exchange, new URLSearchParams(query).get("id") ?? "", settings.generationDelayMs);
-    default:
-      return exchange.sendError(404);
-  }
+  if (entry) return;
+  const key = authenticate(exchange, settings);
+  if (key === undefined) return;
+  if (path === "/key") exchange.sendJson(200, formatKey(key, exchange.state.charges));
+  else if (path === "/generation")
+    sendGeneration(exchange, query.get("id") ?? "", settings.generationDelayMs);
+  else exchange.sendError(404);
 }
 
 function sendGeneration(exchange: HttpExchange, id: string, generationDelayMs: number): void {
