@@ -81,6 +81,7 @@ describe.each(APPLICATIONS)("$name", { timeout: TIMEOUT_MS }, (application) => {
     );
     await running.waitForEnd();
     expect(await auditLedger(stage)).toEqual(createCleanAudit(application));
+    expect(stage.proxy.requested).toEqual([]);
   });
 
   test("shows the message for a wrong key after as few requests as possible", async () => {
@@ -90,6 +91,7 @@ describe.each(APPLICATIONS)("$name", { timeout: TIMEOUT_MS }, (application) => {
     expect(flatten(output)).toContain(shows);
     expect(stage.listLogged("POST")).toHaveLength(posts);
     expect(stage.simulator.seen).toEqual([]);
+    expect(stage.proxy.requested).toEqual([]);
   });
 
   test("handles a response that upstream aborts, and every attempt is in the ledger", async () => {
@@ -100,13 +102,18 @@ describe.each(APPLICATIONS)("$name", { timeout: TIMEOUT_MS }, (application) => {
     expect(stage.listLogged("POST")).toHaveLength(posts);
     expect(stage.listUpstreamPosts()).toHaveLength(posts);
     expect(await auditLedger(stage)).toEqual(createCleanAudit(application));
+    expect(stage.proxy.requested).toEqual([]);
   });
 });
 
-test("Codex's built-in provider sends its requests by HTTP after one attempt to open a WebSocket", async () => {
-  const stage = await createStage(CODEX_BUILT_IN);
-  await stage.start().waitForEnd();
-  expect(stage.listLogged("GET")).toEqual([
-    expect.objectContaining({ route: "/openai/v1/responses", status: 426 }),
-  ]);
-});
+test(
+  "Codex's built-in provider sends its requests by HTTP after one attempt to open a WebSocket",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const stage = await createStage(CODEX_BUILT_IN);
+    await stage.start().waitForEnd();
+    expect(stage.listLogged("GET")).toEqual([
+      expect.objectContaining({ route: "/openai/v1/responses", status: 426 }),
+    ]);
+  },
+);
