@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 // runs. `fidelity` replays recorded exchanges with OpenRouter, `service` needs a real Redis,
 // PostgreSQL and its client, sqlite3, Chromium, nginx, HAProxy, Caddy, and root with iproute2, `simulation` PostgreSQL, `restarts` nginx and HAProxy,
 // `soak` Linux, `verify` runs the product's own
-// fidelity suite against gateways good and bad, `sdks` needs the SDKs of all languages. CI runs them all.
+// fidelity suite against gateways good and bad, `sdks` needs the SDKs of all languages, `clients` coding agents. CI runs them all.
 const project = (name: string, include: string[], exclude: string[] = []) => ({
   test: { name, include, exclude: [...exclude, "node_modules/**"], testTimeout: 15_000, hookTimeout: 15_000 },
 });
@@ -20,6 +20,7 @@ const SUITES = [
   "test/soak/**",
   "test/verify/**",
   "test/sdk/matrix/**",
+  "test/clients/**",
 ];
 
 export default defineConfig({
@@ -34,6 +35,7 @@ export default defineConfig({
       project("soak", ["test/soak/**/*.test.ts"]),
       project("verify", ["test/verify/**/*.test.ts"]),
       project("sdks", ["test/sdk/matrix/**/*.test.ts"]),
+      project("clients", ["test/clients/**/*.test.ts"]),
     ],
   },
 });

@@ -185,6 +185,14 @@ test("flaky fails the first requests of an id and then responds", async () => {
   expect((await completeChat(simulator, { model: "sim/ok" })).choices).toHaveLength(1);
 });
 
+test("flaky with cutAfter aborts the first responses of an id", async () => {
+  const simulator = await startTestSimulator();
+  const model = "sim/flaky:cutAfter=2";
+  await expect(streamChat(simulator, { model })).rejects.toThrow("terminated");
+  expect(await streamChat(simulator, { model })).toContain("[DONE]");
+  expect(simulator.readStats()).toMatchObject({ completed: 1, broken: 1 });
+});
+
 test("delayMs delays any response", async () => {
   const startedAtMs = performance.now();
   await sendChat(await startTestSimulator(), { model: "sim/error:delayMs=40" });

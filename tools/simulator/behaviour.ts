@@ -73,8 +73,8 @@ const OWN_DEFAULTS = {
   crlf: {},
   /** 413 before the body is read; the connection closes `lingerMs` later */
   "early-413": { lingerMs: 100 },
-  /** `error` for the first `times` requests with this `id`, then `ok` */
-  flaky: { times: 1, status: 429, retryAfter: 0, id: "default" },
+  /** `error` for the first `times` requests with this `id`, or with `cutAfter` the fault `cut` after so many events; then `ok` */
+  flaky: { times: 1, status: 429, retryAfter: 0, id: "default", cutAfter: -1 },
 };
 
 type OwnDefaults = typeof OWN_DEFAULTS;

@@ -3,6 +3,7 @@
 import type { Plan } from "./behaviour.ts";
 import { USER_ID, formatCloudflarePage } from "./errors.ts";
 import { type HttpExchange, sleep } from "./http-exchange.ts";
+import type { SimulatorState } from "./state.ts";
 
 type NamedPlan<N extends Plan["name"]> = Extract<Plan, { name: N }>;
 
@@ -24,12 +25,15 @@ export async function refuseEarly(exchange: HttpExchange, { own, common }: Early
   exchange.breakConnection((socket) => void sleep(own.lingerMs).then(() => socket.destroySoon()));
 }
 
-function findFlakyRefusal(exchange: HttpExchange, { own }: NamedPlan<"flaky">): (() => void) | undefined {
-  const { flakyFailures } = exchange.state;
+/** Returns the plan that a request gets: `flaky` fails only the first requests, any other plan stays the same. */
+export function resolveFlaky({ flakyFailures }: SimulatorState, plan: Plan): Plan {
+  if (plan.name !== "flaky") return plan;
+  const { own, common } = plan;
   const failures = flakyFailures.get(own.id) ?? 0;
-  if (failures >= own.times) return undefined;
+  if (failures >= own.times) return { name: "ok", own: {}, common };
   flakyFailures.set(own.id, failures + 1);
-  return () => exchange.sendError(own.status, { userId: USER_ID }, own.retryAfter);
+  if (own.cutAfter >= 0) return { name: "cut", own: { after: own.cutAfter, half: 0 }, common };
+  return { name: "error", own: { status: own.status, retryAfter: own.retryAfter, metadataBytes: 0 }, common };
 }
 
 function sendPage(exchange: HttpExchange, status: number): void {
@@ -43,7 +47,6 @@ export function findRefusal(exchange: HttpExchange, plan: Plan): (() => void | P
     const { status, retryAfter, metadataBytes } = plan.own;
     return () => exchange.sendError(status, { userId: USER_ID, metadataBytes }, retryAfter);
   }
-  if (plan.name === "flaky") return findFlakyRefusal(exchange, plan);
   if (plan.name === "html") return () => sendPage(exchange, plan.own.status);
   if (plan.name === "redirect") {
     const location = ["Location", "/api/v1/redirect-target"];

@@ -17,7 +17,7 @@ import {
   prependKeepAlive,
   spreadComments,
 } from "./pieces.ts";
-import { type EarlyPlan, findRefusal, refuseEarly } from "./refusals.ts";
+import { type EarlyPlan, findRefusal, refuseEarly, resolveFlaky } from "./refusals.ts";
 import type { Fields, ReceivedRequest } from "./request.ts";
 
 /** A response that is ready to be sent. */
@@ -48,7 +48,8 @@ export async function respond(exchange: HttpExchange, endpoint: Endpoint): Promi
   const plan = requested ?? readPlan(request.model);
   const checked = check(endpoint, request, plan);
   if (typeof checked === "string") return exchange.sendError(400, { userId: USER_ID, message: checked });
-  const { model, plan: chosen } = checked;
+  const { model } = checked;
+  const chosen = resolveFlaky(exchange.state, checked.plan);
   const refusal = findRefusal(exchange, chosen);
   if (refusal === undefined) {
     const routed = routeModel(model, body);
