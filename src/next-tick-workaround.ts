@@ -4,9 +4,10 @@ import process from "node:process";
 let kept: object | undefined;
 
 /**
- * Keeps one of the objects that `process.nextTick` creates until the process ends. These objects have computed property
- * names, and V8 keeps their hidden class only while such an object is alive. If a full garbage collection finds none before
- * V8 has optimized the function, `process.nextTick` stays slow: see docs/decisions/0016-next-tick-workaround.md.
+ * Keeps an object of `process.nextTick` alive until the process ends. `process.nextTick` creates such an object for each call,
+ * with computed property names. V8 keeps the hidden class of these objects only while one of them is alive. If V8 discards
+ * the class in a full garbage collection before it has optimized `process.nextTick`, `process.nextTick` stays slow: see
+ * docs/decisions/0016-next-tick-workaround.md.
  */
 export function applyNextTickWorkaround(): void {
   process.nextTick(() => (kept ??= executionAsyncResource()));

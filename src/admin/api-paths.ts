@@ -22,7 +22,7 @@ export const API_PATHS = {
     post: {
       tags: ["models"],
       summary: "A chat completion, streamed or not",
-      description: `The body is forwarded to OpenRouter unchanged, except that an openrouter/ prefix of model ids is removed: ${OPENROUTER}`,
+      description: `The body is forwarded to OpenRouter unchanged, except that the prefix openrouter/ of model ids is removed. OpenRouter documents the fields of the body at ${OPENROUTER}`,
       parameters: [
         {
           name: "dryRun",
@@ -50,7 +50,8 @@ export const API_PATHS = {
     get: {
       tags: ["models"],
       summary: "The models this key may use",
-      description: "Any other query parameter causes the error 400.",
+      description:
+        "An unknown query parameter causes the error 400. The parameters api-version, client_version and user are ignored.",
       parameters: [
         ...MODEL_FILTERS.map((name) => ({
           name,
@@ -62,7 +63,8 @@ export const API_PATHS = {
         {
           name: "limit",
           in: "query",
-          description: "Without offset and limit, the whole list is sent",
+          description:
+            "The default applies if only offset is sent. If neither is sent, the response is the whole list",
           schema: { type: "integer", minimum: 1, maximum: 1_000, default: 500 },
         },
       ],

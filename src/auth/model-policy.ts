@@ -15,8 +15,8 @@ type Parts = readonly (readonly string[])[];
 const partsByGlob = new LRUCache<string, Parts>(boundCache(GLOBS_MAX));
 
 /**
- * Rejects a request if its key may not use one of its models, one of the nested models of its plugins and tools, or its
- * preset, because a preset can select another model.
+ * Rejects a request if its key does not allow every model of the request, every nested model of its plugins and tools, and its
+ * preset. The preset counts because it can select another model.
  * @throws GatewayError 403 model_not_allowed.
  */
 export function refuseForbiddenModels(
@@ -26,15 +26,15 @@ export function refuseForbiddenModels(
   if (!key || key.models === null) return;
   // OpenRouter would use the default model of the account, which the gateway does not know.
   if (models.length === 0 && preset === undefined)
-    throw createRefusal(key.models, "model", "a request without a model");
+    throw createRefusal(key.models, "model", "send a request without a model");
   for (const model of models) {
-    if (!allowsModel(key.models, model)) throw createRefusal(key.models, "model", "this model");
+    if (!allowsModel(key.models, model)) throw createRefusal(key.models, "model", "use this model");
   }
   for (const { name, param } of nestedModels) {
-    if (!allowsModel(key.models, name)) throw createRefusal(key.models, param, "this model");
+    if (!allowsModel(key.models, name)) throw createRefusal(key.models, param, "use this model");
   }
   if (preset !== undefined && !allowsModel(key.models, `@preset/${preset}`))
-    throw createRefusal(key.models, "preset", "this preset");
+    throw createRefusal(key.models, "preset", "use this preset");
 }
 
 /**
@@ -84,12 +84,12 @@ function matchesSegment(texts: readonly string[], segment: string): boolean {
   return true;
 }
 
-function createRefusal(allowed: readonly string[], param: string, what: string): GatewayError {
+function createRefusal(allowed: readonly string[], param: string, action: string): GatewayError {
   const shown = allowed.slice(0, SHOWN_MAX).join(", ");
   const more = allowed.length > SHOWN_MAX ? ", …" : "";
   return new GatewayError(
     "model_not_allowed",
-    `This key may not use ${what}; it may use ${shown}${more}. Request one of these, or ask the operator to change the key.`,
+    `This key may not ${action}; it may use ${shown}${more}. Request one of these, or ask the operator to change the key.`,
     { param },
   );
 }

@@ -58,7 +58,7 @@ export function formatPeer(address: string | undefined, port: number | undefined
   return `${address?.replace(/%.*/, "")} ${port}`;
 }
 
-/** Converts an address of the table, which consists of 32-bit words in the byte order of the machine. */
+/** Formats an IP address. @param hex the address in the table: 32-bit words in the byte order of the machine. */
 function toAddress(hex: string): string {
   const bytes = Buffer.from(hex, "hex");
   if (endianness() === "LE") bytes.swap32();

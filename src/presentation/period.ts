@@ -22,7 +22,7 @@ export const periodQueryFields = {
   to: dateSchema.optional().describe("A date or a time, not included; default: now"),
 };
 
-/** Query parameters that select the period of a report, which consists of hourly sums. */
+/** Query parameters that select the period of a report. A report consists of hourly sums. */
 export const hourQueryFields = {
   from: dateSchema
     .optional()

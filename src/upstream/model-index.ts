@@ -32,9 +32,9 @@ export function indexModels(models: readonly Model[]): ModelIndex {
 }
 
 /**
- * Finds a model by any name that requests can use: its id or its dated name, with or without variants. If the name itself is
- * not listed, the function returns the entry of its model with the name as `id`. A client that uses this `id` in a request
- * gets the variant that it looked up.
+ * Finds a model by any name that requests can use: its id or its dated name, with or without variants. If a name is not
+ * listed, the result is a copy of the model's entry in which `id` is the name. A client that uses this `id` in a request gets
+ * the variant that it looked up.
  * @param name name without the optional prefix.
  */
 export function findModel({ byId, byDatedName }: ModelIndex, name: string): Model | undefined {

@@ -6,7 +6,7 @@ import { digestSecret } from "../../src/key-secret.ts";
 
 const SECRET = "s3cr3t-do-not-show";
 
-test("without variables, clients send their own OpenRouter keys, and every setting has its default", () => {
+test("in an empty environment, every setting has its default, and no OpenRouter key is configured", () => {
   expect(loadConfig({})).toEqual({
     host: "127.0.0.1",
     port: 8080,

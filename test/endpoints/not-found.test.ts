@@ -131,7 +131,7 @@ test("counts unsupported endpoints as unknown URLs in the limit of an address", 
   expect(statuses).toEqual([400, 404, 429, 429]);
 });
 
-test("rejects an unsupported endpoint before it has received the body, here 120 kB as Claude Code sends", async () => {
+test("rejects a request to an unsupported endpoint before its body arrives, here 120 kB as Claude Code sends", async () => {
   const gateway = await startTestGateway(NOWHERE);
   const client = new RawClient(gateway.port);
   client.send("POST /v1/messages?beta=true HTTP/1.1\r\nhost: g\r\ncontent-length: 120000\r\n\r\n");

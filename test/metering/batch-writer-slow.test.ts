@@ -42,7 +42,7 @@ test("spills the rows of a hanging write within 200 ms, and releases the journal
   await waitUntil(() => !journal.hasSpilled, "the journal to be released");
 });
 
-test("does not spill a row twice while it replays earlier spilled rows slowly", async () => {
+test("the batch writer spills no row twice while a slow replay of earlier rows is in progress", async () => {
   const written: string[] = [];
   const { promise: slow, resolve: endWrite } = Promise.withResolvers<void>();
   let down = true;

@@ -126,7 +126,7 @@ test("settles in one round more rows than one claim returns", async () => {
   expect(requests).toBe(150);
 });
 
-test("reports a failed round, runs another, and waits for the current round when it stops", async () => {
+test("the reconciler reports a failed round, starts another, and waits for the current round before it stops", async () => {
   let lookups = 0;
   const { promise: slowLookup, resolve: endLookup } = Promise.withResolvers<GenerationRecord>();
   const { database, reconciler, failures } = await startReconciler(

@@ -11,7 +11,7 @@ import { waitUntil } from "../support/wait.ts";
 import { HOUR_MS } from "../../src/durations.ts";
 import { startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 
-test("lists the process while it sends heartbeats, removes it when it stops, and removes others an hour after they die", async () => {
+test("the table of instances lists an instance until it stops or until an hour after its last heartbeat", async () => {
   const { database, orphanRecovery, clock } = await startOrphanRecovery();
   const listed = () => database.kysely.selectFrom("instances").select("id").orderBy("id").execute();
   for (const [id, agoMs] of [["dead", 2 * HOUR_MS] as const, ["quiet", HOUR_MS / 2] as const]) {
@@ -26,7 +26,7 @@ test("lists the process while it sends heartbeats, removes it when it stops, and
   expect(await listed()).toEqual([{ id: "quiet" }]);
 });
 
-test("takes over rows of other instances only after it has sent heartbeats for a minute without a failure", async () => {
+test("an instance takes over rows of other instances only after a minute of heartbeats without a failure", async () => {
   const real = await openTestDatabase();
   const state = { down: false };
   const kysely = new Proxy(real.kysely, {
@@ -61,7 +61,7 @@ test("takes over rows of other instances only after it has sent heartbeats for a
   expect(await stateAfter(1)).toEqual(["orphan pending"]);
 }, 30_000);
 
-test("leaves the rest of a journal to other processes when it stops during recovery", async () => {
+test("an instance that stops while it recovers a journal leaves the rest of the journal to other instances", async () => {
   const directory = createTemporaryDirectory();
   const rows = Array.from({ length: 1_000 }, (_, id): JournalEntry => [
     ENTRY.row,
@@ -107,7 +107,7 @@ const readSeenAt = async ({ kysely }: Database): Promise<number> =>
   (await kysely.selectFrom("instances").select("seen_at").where("id", "=", "me").executeTakeFirst())
     ?.seen_at ?? 0;
 
-test("takes over no row after the clock jumps ahead until other instances have had a minute for a heartbeat", async () => {
+test("an instance gives the others a minute for a heartbeat after a clock jump, before it takes over their rows", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
   onTestFinished(() => void vi.useRealTimers());
   const { database, orphanRecovery, clock } = await startOrphanRecovery();

@@ -189,7 +189,7 @@ test("runs commands under a user id without a name", async () => {
   expect([code, JSON.parse(audit)]).toMatchObject([0, [{ source: expect.stringMatching(/^uid \d+@/) }]]);
 });
 
-test("prints which database it has opened and whether it created it, and warns if no gateway would use the database", async () => {
+test("a command prints the path of its database and whether it has created it, and warns if no gateway would use the database", async () => {
   const dir = createTemporaryDirectory();
   const path = join(dir, "sluice.db");
   const first = await sluice(dir, "keys", "list", "--json");

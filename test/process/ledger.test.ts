@@ -86,7 +86,7 @@ test("charges a request to its key although its start line in the journal is dam
   await waitUntil(() => stream.readResponse()?.body.length, "the stream to begin");
   first.child.kill("SIGKILL");
   await first.waitForExit("the killed gateway");
-  // Simulates a disk that has lost the first page of the journal, and the database, which had the open row.
+  // Simulates a disk that has lost the first page of the journal. It has also lost the database, which had the open row.
   const journal = join(dataDir, "journal");
   const [segment = ""] = readdirSync(journal).filter((name) => name.endsWith(".jsonl"));
   const path = join(journal, segment);
@@ -163,7 +163,7 @@ function writtenBy(gateway: TestProcess, dataDir: string): string[] {
   return [gateway.stdout(), ...files.map((path) => readFileSync(path, "latin1"))];
 }
 
-test("writes no secret of first, created or rotated keys to its log or its files", async () => {
+test("the gateway writes no secret of the first keys, of created keys or of rotated keys to its log or its files", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const gateway = runNode("src/server.ts", {
@@ -194,7 +194,7 @@ test("writes no secret of first, created or rotated keys to its log or its files
     expect(written.filter((text) => text.includes(secret))).toEqual([]);
 }, 30_000);
 
-test("writes no secret of the configuration or of clients to its log or its files", async () => {
+test("the gateway writes no secret of its configuration or of its clients to its log or its files", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const gateway = start(simulator, dataDir);

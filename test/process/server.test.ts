@@ -145,7 +145,7 @@ test("exits at the end of the grace period, even with a running stream", async (
   expect((await stream.waitForEnd("the long stream"))?.complete).toBe(false);
 });
 
-test("writes no secret of its configuration to its output", async () => {
+test("the gateway writes no secret of its configuration to its output", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { LOG_LEVEL: "trace" }));
   const port = await waitForPort(server);

@@ -75,7 +75,7 @@ async function settledRows(databaseUrl: string, count: number): Promise<RequestR
 const refusedIn = (dataDir: string): string[] =>
   readdirSync(join(dataDir, "journal")).filter((name) => name.endsWith(".refused"));
 
-test("writes the requests that it served before its first database connection, once the tables exist", async () => {
+test("a gateway that starts without a database writes its requests when the database becomes available", async () => {
   const url = await postgres.createDatabase();
   await postgres.kill();
   const { port, dataDir } = await start(url);
@@ -109,7 +109,7 @@ test("loses no row while the database is read-only, as after a failover", async 
     async () => (await sendRequest(port, { method: "GET", path: "/readyz", body: "" })).status === 503,
     "readiness to fail",
   );
-  // After three failed writes, the gateway has also retried rows of the journal.
+  // After the first failed write, rows are in the journal. Three more failures therefore include a retry of these rows.
   const before = await rollbacks();
   await waitUntil(async () => (await rollbacks()) >= before + 3, "further write attempts", 20_000);
   await readOnly("off");

@@ -111,7 +111,7 @@ export function testRequestPages(open: OpenDatabase): void {
     expect(await idsAfter(ids[101], { ...time, order: "desc" })).toEqual(ids.slice(100, 101));
   });
 
-  test("allows writes and deletions between two pages, because it holds no transaction", async () => {
+  test("an export allows writes and deletions between two pages, because it holds no transaction", async () => {
     const database = await open();
     const rows = Array.from({ length: 2_100 }, (_, index) => createSettledRow(index));
     await insertRequests(database, rows);

@@ -74,7 +74,7 @@ test("reports a failed round, and runs the next one", async () => {
   expect([failures.length, await countRows(database)]).toEqual([1, 0]);
 });
 
-test("deletes nothing after it has stopped", async () => {
+test("retention deletes nothing after it has stopped", async () => {
   const database = await openTestDatabase();
   const { retention } = await start(database);
   vi.advanceTimersByTime(MINUTE_MS);
