@@ -212,7 +212,10 @@ export class ResponseInspector {
     this.#readIdentity(Object.fromEntries(this.#document.readFirstMembers(IDENTITY)));
     // In an incomplete document, a member near the end may be a nested one.
     if (!context.isResponseComplete || !this.#isComplete()) return;
-    if (context.generationId === undefined) this.#readIdentity({ id: this.#document.readMember("id") });
+    // Documents of embeddings and rerankings end with these fields.
+    const found = { id: context.generationId, provider: this.#provider, model: this.#model };
+    const missing = IDENTITY.filter((name) => found[name] === undefined);
+    this.#readIdentity(Object.fromEntries(missing.map((name) => [name, this.#document.readMember(name)])));
     const usage = this.#document.readMember("usage");
     if (isJsonObject(usage)) this.#usage = usage;
   }

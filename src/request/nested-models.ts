@@ -23,6 +23,7 @@ const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readon
   ["openrouter:fusion", { fields: ["analysis_models"], name: "openrouter/fusion" }],
   ["openrouter:advisor", { fields: ["model"], name: "openrouter/auto" }],
   ["openrouter:image_generation", { fields: ["model"], name: "openai/gpt-5-image" }],
+  ["image_generation", { fields: ["model"], name: "openai/gpt-5-image" }],
 ]);
 
 /** Path from the request to a plugin or tool, as a linked list. It is formatted only when a model is found. */
@@ -68,14 +69,19 @@ export function findNestedModels(
 function collectFromTools(tools: unknown, at: Omit<Place, "index">, found: NestedModel[]): void {
   const listed = readItems(tools);
   for (let index = 0; index < listed.length; index++) {
-    const { type, model, parameters } = readFields(listed[index]);
+    const tool = readFields(listed[index]);
+    const { type, model, parameters, tools: grouped } = tool;
     if (type === "function" || type === undefined) continue;
-    if (model === undefined && parameters === undefined && !UNNAMED.has(type)) continue;
+    if ((model ?? parameters ?? grouped) === undefined && !UNNAMED.has(type)) continue;
     const settings = readFields(parameters);
     const place = { ...at, index };
-    // OpenAI's own tools have `model` next to `type`.
-    if (typeof model === "string") addModel(found, model, () => `${formatPath(place)}.model`);
-    collectFromSettings({ settings, kind: type, place, below: ".parameters" }, found);
+    // OpenRouter's tools have their settings in `parameters`, and those of OpenAI and Anthropic have them next to `type`.
+    const isOpenRouters = typeof type === "string" && type.startsWith("openrouter:");
+    collectFromSettings({ settings: tool, kind: isOpenRouters ? undefined : type, place, below: "" }, found);
+    const kind = isOpenRouters ? type : undefined;
+    collectFromSettings({ settings, kind, place, below: ".parameters" }, found);
+    // A tool of type `namespace` groups other tools.
+    collectFromTools(grouped, { parent: place, list: "tools" }, found);
     collectFromTools(settings["tools"], { parent: place, list: "parameters.tools" }, found);
   }
 }

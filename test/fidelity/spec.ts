@@ -22,6 +22,7 @@ interface Schema {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly description?: string;
+  readonly example?: unknown;
 }
 
 const SPEC = process.env["OPENROUTER_SPEC"] ?? "../shared/specs/openrouter-openapi.yaml";
@@ -38,24 +39,57 @@ const TEXTS = [
   "{}",
 ];
 
+interface RequestContent {
+  readonly schema: Schema;
+  readonly example?: unknown;
+  readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
+}
+
+interface Document {
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+  readonly paths: Readonly<
+    Record<
+      string,
+      {
+        readonly post: {
+          readonly requestBody: { readonly content: Readonly<Record<string, RequestContent>> };
+        };
+      }
+    >
+  >;
+}
+
 /** OpenRouter's OpenAPI specification, read from `OPENROUTER_SPEC`. */
 export class Spec {
-  readonly #schemas: Readonly<Record<string, Schema>>;
-
-  constructor() {
-    const text = readFileSync(SPEC, "utf8");
-    this.#schemas = (parse(text) as { components: { schemas: Record<string, Schema> } }).components.schemas;
-  }
+  readonly #document = parse(readFileSync(SPEC, "utf8")) as Document;
 
   /** Returns a schema by name, with references resolved. */
   findSchema(name: string): Schema {
     return this.resolve({ $ref: `#/components/schemas/${name}` });
   }
 
+  /** Returns the schema of the JSON body of `POST path`, with references resolved. */
+  findRequestSchema(path: string): Schema {
+    return this.resolve(this.#findRequest(path).schema);
+  }
+
+  /** Returns the examples of the JSON body of `POST path`. */
+  findRequestExamples(path: string): unknown[] {
+    const { schema, example, examples = {} } = this.#findRequest(path);
+    const all = [example, this.resolve(schema).example, ...Object.values(examples).map(({ value }) => value)];
+    return all.filter((given) => given !== undefined);
+  }
+
+  #findRequest(path: string): RequestContent {
+    const content = this.#document.paths[path]?.post.requestBody.content["application/json"];
+    if (content === undefined) throw new Error(`the specification has no request for ${path}`);
+    return content;
+  }
+
   resolve(schema: Schema): Schema {
     const name = schema.$ref?.split("/").at(-1);
     if (name === undefined) return schema;
-    const target = this.#schemas[name];
+    const target = this.#document.components.schemas[name];
     if (target === undefined) throw new Error(`the specification has no schema ${name}`);
     return this.resolve(target);
   }
@@ -89,7 +123,7 @@ export class ValueGenerator {
   /** Generates a value for `allOf`: an object with the properties of all parts. Other types match only the first part. */
   #all(parts: readonly Schema[], depth: number): unknown {
     const values = parts.map((part) => this.generate(part, depth));
-    return typeof values[0] === "object" ? Object.assign({}, ...values) : values[0];
+    return typeof values[0] === "object" && values[0] !== null ? Object.assign({}, ...values) : values[0];
   }
 
   #ofType(type: string, schema: Schema, depth: number): unknown {

@@ -58,6 +58,17 @@ test.each([
   },
 );
 
+test("finds the model, provider and id of a document that ends with them, as embeddings do", () => {
+  const vector = `[${"0.0123456789,".repeat(10_000)}1]`;
+  const json = `{"object":"list","data":[{"model":"x","provider":"x","embedding":${vector}}],"model":"a/b","usage":{"prompt_tokens":7,"cost":1.4e-7},"provider":"OpenAI","id":"gen-emb-2"}`;
+  const body = Buffer.from(json);
+  for (const sizes of [[body.length], [65_536], [1_000]]) {
+    const response = { contentType: "application/json", status: 200 };
+    const found = inspectResponse(response, cutIntoPieces(body, sizes), { headers: {} });
+    expect(found).toMatchObject({ responseModel: "a/b", provider: "OpenAI", generationId: "gen-emb-2" });
+  }
+});
+
 test("finds the model after any amount of keep-alive white space, for any split into two chunks", () => {
   const json = '{"id":"gen-1","model":"a/b","choices":[]}';
   for (const spaces of [0, 1, 1_000, 1_024, 5_000])

@@ -15,6 +15,7 @@ test.each([
   [{ tools: [{ type: "openrouter:web_search", parameters: { max_results: 3 } }] }],
   [{ plugins: [{ id: "web" }, { id: "response-healing" }, null, "fusion"] }],
   [{ plugins: [{ id: "fusion", model: "a/b", enabled: false }] }],
+  [{ tools: [{ type: "namespace", name: "agents", tools: [FUNCTION, { type: "custom", name: "c" }] }] }],
   [{ plugins: [{ id: "auto-router", allowed_models: ["a/*"] }] }],
 ])("finds no nested model in %j", (request) => {
   expect(findNestedModels(request)).toEqual([]);
@@ -70,6 +71,11 @@ test.each([
     },
   ],
   [{ tools: [{ type: "image_generation", model: "a/b" }] }, { "tools[0].model": "a/b" }],
+  [{ tools: [{ type: "advisor_20260301", name: "advisor", model: "a/b" }] }, { "tools[0].model": "a/b" }],
+  [
+    { tools: [{ type: "namespace", tools: [FUNCTION, { type: "image_generation", model: "a/b" }] }] },
+    { "tools[0].tools[1].model": "a/b" },
+  ],
   [
     { tools: [{ type: "openrouter:fusion", parameters: { analysis_models: ["a/b"] } }] },
     { "tools[0].parameters.analysis_models[0]": "a/b" },
@@ -93,6 +99,7 @@ test.each([
     "tools[0].parameters.model",
     "openai/gpt-5-image",
   ],
+  [{ tools: [{ type: "image_generation", quality: "high" }] }, "tools[0].model", "openai/gpt-5-image"],
 ])("finds the model that OpenRouter chooses for %j", (request, param, name) => {
   expect(findNestedModels(request)).toEqual([{ param, name }]);
 });

@@ -4,6 +4,7 @@ import { type SpawnOptions, execFileSync, spawn } from "node:child_process";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFailed, onTestFinished, test } from "vitest";
+import { ENDPOINTS } from "../../tools/verify/endpoints.ts";
 import { type Report, runChecks } from "../../tools/verify/run.ts";
 import { readCodeBlocks } from "../support/documentation.ts";
 import { findFreePort, isListening } from "../support/ports.ts";
@@ -12,8 +13,8 @@ import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
 const PAGE = "docs/fidelity.md";
-/** Groups of checks that do not apply to a proxy without keys, as the page explains. */
-const SKIPPED = ["model", "credentials", "own-errors"];
+/** Groups of checks that do not apply to a proxy without keys, or that were not measured, as the page explains. */
+const SKIPPED = ["model", "credentials", "own-errors", ...ENDPOINTS.map(({ group }) => group)];
 
 interface Proxy {
   /** The name in the head of the table. In lower case, it is the command, and the language of the code block on the page. */

@@ -9,11 +9,23 @@ import {
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
+import { RELAYED_ENDPOINTS, type RelayedEndpoint } from "../../src/endpoints/relayed-endpoints.ts";
+import { type ErrorFormat, OPENAI_ERRORS } from "../../src/http/error-format.ts";
 import { addUpstreamHeaders, toUpstreamHeaders } from "../../src/http/headers.ts";
-import { readChatRequest } from "./read-chat-request.ts";
+import { abortResponse } from "../../src/relay/abort-response.ts";
 import { checkResponseHead } from "../../src/relay/response-guard.ts";
+import { NO_ALIASES } from "../../src/request/model-aliases.ts";
+import { readModelRequest } from "../../src/request/model-request.ts";
 import { readResponseHead } from "../../src/upstream/response-head.ts";
-import { type BodyFilter, reserialise, UNCHANGED, createCommentFilter } from "./body-filters.ts";
+import {
+  type BodyFilter,
+  createCommentFilter,
+  createDataFilter,
+  createEndFilter,
+  removeEveryPrefix,
+  reserialise,
+  UNCHANGED,
+} from "./body-filters.ts";
 
 /** A fault that occurs in gateways in production. Undefined if the proxy is correct. */
 export type ProxyFault =
@@ -27,16 +39,25 @@ export type ProxyFault =
   | "never-aborts"
   /** forwards a response only when it is complete */
   | "buffers-responses"
-  /** drops all headers except the content type */
+  /** drops all headers except the content type, and the query */
   | "few-headers"
   /** turns every upstream error into a 500 with its own message */
   | "rewords-errors"
   /** forwards model ids, keys, headers and errors unchanged */
-  | "adds-nothing";
+  | "adds-nothing"
+  /** removes the prefix of every string that begins with it */
+  | "removes-every-prefix"
+  /** parses the data of events and serialises it again, without the other lines of a stream */
+  | "rewrites-events"
+  /** adds the last event to every stream that lacks it */
+  | "invents-ends"
+  /** reports its own errors on every endpoint as on chat completions, also within a stream that upstream cut off */
+  | "chat-errors"
+  /** has only chat completions */
+  | "only-chat";
 
 export const PROXY_KEY = "sk-proxy-client-0123456789";
 const BASE_PATH = "/openai/v1";
-const CHAT_PATH = `${BASE_PATH}/chat/completions`;
 
 /** Starts a plain proxy with one fault or none. @returns its base URL. The proxy stops when the test ends. */
 export async function startProxy(upstreamBaseUrl: string, fault?: ProxyFault): Promise<string> {
@@ -65,35 +86,60 @@ class Proxied {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #options: ProxyOptions;
+  /** undefined if the proxy does not have the requested endpoint. */
+  readonly #endpoint: RelayedEndpoint | undefined;
+  #isStream = false;
+  #filter: BodyFilter = UNCHANGED;
 
   constructor(req: IncomingMessage, res: ServerResponse, options: ProxyOptions) {
     this.#req = req;
     this.#res = res;
     this.#options = options;
+    const [url = ""] = (req.url ?? "").split("?", 1);
+    const endpoints = options.fault === "only-chat" ? RELAYED_ENDPOINTS.slice(0, 1) : RELAYED_ENDPOINTS;
+    this.#endpoint = endpoints.find(({ path }) => url === `${BASE_PATH}/${path}`);
     res.on("error", () => {});
   }
 
   async serve(): Promise<void> {
+    const { headers, url = "", method } = this.#req;
     if (this.#options.fault === "adds-nothing") {
-      this.#forward(await this.#readBody(), {
-        ...(this.#req.headers as Record<string, string>),
+      this.#forward(url, await this.#readBody(), {
+        ...(headers as Record<string, string>),
         host: "upstream",
       });
       return;
     }
     try {
-      if (this.#req.headers.authorization !== `Bearer ${PROXY_KEY}`)
-        throw new GatewayError("invalid_api_key", "No valid key.");
-      if (this.#req.url !== CHAT_PATH) throw new GatewayError("unknown_url", "No such path.");
-      const { body } = readChatRequest(await this.#readBody());
-      const ours = { authorization: "Bearer sk-or-account", referer: undefined, title: undefined };
-      const forwardedBody = this.#options.fault === "reserialises" ? reserialise(body) : body;
-      const { "content-type": type } = this.#req.headers;
-      const known = this.#options.fault === "few-headers" ? { "content-type": type } : this.#req.headers;
-      this.#forward(forwardedBody, toUpstreamHeaders(known, ours));
+      const keys = [headers.authorization, `Bearer ${String(headers["x-api-key"])}`];
+      if (!keys.includes(`Bearer ${PROXY_KEY}`)) throw new GatewayError("invalid_api_key", "No valid key.");
+      if (!this.#endpoint) throw new GatewayError("unknown_url", "No such path.");
+      if (method !== "POST") throw new GatewayError("upgrade_not_supported");
+      const { body } = readModelRequest(await this.#readBody(), this.#endpoint.request, NO_ALIASES);
+      this.#forward(this.#chooseUrl(url), this.#changeBody(body), this.#chooseHeaders(this.#endpoint));
     } catch (error) {
       this.#refuse(error as GatewayError);
     }
+  }
+
+  #chooseUrl(url: string): string {
+    return this.#options.fault === "few-headers" ? (url.split("?", 1)[0] ?? "") : url;
+  }
+
+  #changeBody(body: Buffer): Buffer {
+    if (this.#options.fault === "reserialises") return reserialise(body);
+    return this.#options.fault === "removes-every-prefix" ? removeEveryPrefix(body) : body;
+  }
+
+  #chooseHeaders({ forwardsAnthropicHeaders }: RelayedEndpoint): Record<string, string> {
+    const { headers } = this.#req;
+    const isFew = this.#options.fault === "few-headers";
+    return toUpstreamHeaders(isFew ? { "content-type": headers["content-type"] } : headers, {
+      authorization: "Bearer sk-or-account",
+      referer: undefined,
+      title: undefined,
+      prefix: forwardsAnthropicHeaders ? "anthropic-" : undefined,
+    });
   }
 
   async #readBody(): Promise<Buffer> {
@@ -103,15 +149,25 @@ class Proxied {
   }
 
   #refuse(error: GatewayError): void {
-    const head = { "content-type": "application/json", "x-request-id": randomUUID(), ...error.headers };
-    this.#res.writeHead(error.status, head).end(error.toJson());
+    const id = randomUUID();
+    const head = { "content-type": "application/json", "x-request-id": id, ...error.headers };
+    this.#res.writeHead(error.status, head).end(this.#errors.formatBody(error, id));
   }
 
-  #forward(body: Buffer, head: Record<string, string>): void {
+  get #errors(): ErrorFormat {
+    const own = this.#options.fault === "chat-errors" ? undefined : this.#endpoint?.errors;
+    return own ?? OPENAI_ERRORS;
+  }
+
+  #forward(url: string, body: Buffer, head: Record<string, string>): void {
     const { upstreamBaseUrl, agent, fault } = this.#options;
-    const url = upstreamBaseUrl + (this.#req.url ?? "").slice(BASE_PATH.length);
     const headers = { ...head, "content-length": String(body.length) };
-    const upstream = requestUpstream(url, { method: "POST", headers, agent });
+    const { method } = this.#req;
+    const upstream = requestUpstream(upstreamBaseUrl + url.slice(BASE_PATH.length), {
+      method,
+      headers,
+      agent,
+    });
     upstream.on("response", (response) => this.#respond(response));
     upstream.on("error", () => this.#handleDisconnect());
     upstream.end(body);
@@ -136,7 +192,16 @@ class Proxied {
     }
     this.#writeHead(response);
     this.#res.flushHeaders();
-    this.#relay(response, streamed && fault === "drops-comments" ? createCommentFilter() : UNCHANGED);
+    this.#isStream = streamed;
+    if (streamed) this.#filter = this.#createStreamFilter();
+    this.#relay(response);
+  }
+
+  #createStreamFilter(): BodyFilter {
+    const { fault } = this.#options;
+    if (fault === "drops-comments") return createCommentFilter();
+    if (fault === "rewrites-events") return createDataFilter();
+    return fault === "invents-ends" ? createEndFilter(this.#endpoint?.path ?? "") : UNCHANGED;
   }
 
   #findRefusal({ statusCode: status = 0, headers }: IncomingMessage): GatewayError | undefined {
@@ -157,8 +222,9 @@ class Proxied {
     else this.#res.writeHead(statusCode, addUpstreamHeaders({ "x-request-id": randomUUID() }, headers));
   }
 
-  #relay(response: IncomingMessage, filter: BodyFilter): void {
+  #relay(response: IncomingMessage): void {
     const res = this.#res;
+    const filter = this.#filter;
     response.on("data", (bytes: Buffer) => {
       if (res.write(filter.pass(bytes))) return;
       response.pause();
@@ -189,6 +255,12 @@ class Proxied {
     else if (!res.headersSent)
       this.#refuse(new GatewayError("upstream_disconnected", "Upstream closed the connection."));
     else if (this.#options.fault === "ends-cleanly") res.end();
-    else res.socket?.destroySoon();
+    else abortResponse(res, this.#chooseLastEvents());
+  }
+  #chooseLastEvents(): string | undefined {
+    const { fault } = this.#options;
+    if (fault === "invents-ends") return this.#filter.flush().toString();
+    const error = new GatewayError("upstream_disconnected");
+    return fault === "chat-errors" && this.#isStream ? OPENAI_ERRORS.formatEvents(error, "") : undefined;
   }
 }

@@ -8,7 +8,7 @@ type Json = any;
 
 export type ApiName = "completions" | "responses" | "messages";
 
-/** What a complete response states. */
+/** The facts that a complete response states. */
 export interface Stated {
   /** Cost in US dollars; undefined if the final usage does not state one. */
   readonly cost: number | undefined;

@@ -3,7 +3,7 @@ import type { JsonObject } from "../../src/json-values.ts";
 
 /** Arbitrary events of each API, with texts that look like what the gateway reads. */
 
-/** Usage of a model's text or a client's fields. No reader may find it. */
+/** The usage in a model's text or a client's fields. No reader may find it. */
 export const FORGED = { input_tokens: 9, output_tokens: 9, prompt_tokens: 9, completion_tokens: 9, cost: 9 };
 
 /** Text of a model or a client that looks like what the readers search for. */

@@ -3,7 +3,7 @@ import { startSimulator, type Simulator } from "../../tools/simulator/simulator.
 import { type Report, runChecks } from "../../tools/verify/run.ts";
 import { PROXY_KEY, type ProxyFault, startProxy } from "./lossy-proxies.ts";
 
-/** The suite sends 256 MB and waits several times. It takes about 13 s for a correct gateway. */
+/** The suite sends 256 MB and waits several times. It takes about 15 s for a correct gateway. */
 export const SUITE_TIMEOUT_MS = 120_000;
 
 /** Starts a simulator on a free port. It stops when the test ends. */

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { GROUPS } from "../../tools/verify/catalogue.ts";
+import { describeMissing } from "../../tools/verify/missing-endpoint.ts";
 import { formatReport } from "../../tools/verify/report-text.ts";
 import { GatewayUnreachable, runChecks } from "../../tools/verify/run.ts";
 import { PROXY_KEY, startProxy } from "../support/lossy-proxies.ts";
@@ -98,6 +99,41 @@ test("the text report shows the expectation, the result and the reason of each f
   expect(text).toContain(`1 of 2 checks passed by ${gateway}`);
 });
 
+test("reports the groups of endpoints that the gateway does not have as not applicable, and does not run them", async () => {
+  const simulator = await startVerifySimulator();
+  const gateway = await startProxy(simulator.baseUrl, "only-chat");
+  const skip = GROUPS.filter((group) => !["isolation", "messages", "responses", "rerank"].includes(group));
+  const report = await runChecks({ gateway, key, simulator, skip: [...skip, "rerank"] });
+  expect(report).toMatchObject({
+    passed: 8,
+    total: 8,
+    notApplicable: [
+      { group: "responses", got: expect.stringContaining("status 404") as string },
+      { group: "messages", got: expect.stringContaining("status 404") as string },
+    ],
+  });
+  const text = formatReport(report);
+  expect(text).toMatch(
+    /^ {2}messages +not applicable, the gateway has no such endpoint \(status 404: .*No such path/m,
+  );
+  expect(text).toMatch(/^ {2}rerank +skipped$/m);
+  expect(text).toContain("8 of 8 checks passed");
+});
+
+test.each([
+  [404, "", true],
+  [405, "", true],
+  [501, "", true],
+  [400, `{"error":{"code":"unsupported_endpoint","message":"This gateway has no Responses API."}}`, true],
+  [400, `{"error":{"message":"/v1/rerank is not supported"}}`, true],
+  [400, `{"error":{"message":"input is missing"}}`, false],
+  [401, `{"error":{"message":"unsupported"}}`, false],
+  [500, "", false],
+  [200, "", false],
+])("takes a %d with the body %j for a missing endpoint: %s", (status, body, isMissing) => {
+  expect(describeMissing({ status, body: Buffer.from(body) }) !== undefined).toBe(isMissing);
+});
+
 test("every check has a group and a description", async () => {
   const { CHECKS } = await import("../../tools/verify/catalogue.ts");
   expect(new Set(CHECKS.map(({ id }) => id)).size).toBe(CHECKS.length);
@@ -105,5 +141,5 @@ test("every check has a group and a description", async () => {
     expect(id).toMatch(/^[a-z-]+\/[a-z0-9-]+$/);
     expect(Math.min(title.length, why.length, expected.length)).toBeGreaterThan(5);
   }
-  expect(GROUPS).toHaveLength(12);
+  expect(GROUPS).toHaveLength(17);
 });

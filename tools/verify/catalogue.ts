@@ -2,6 +2,7 @@ import { type Check, getGroup } from "./check.ts";
 import { CANCEL_CHECKS } from "./checks/cancel.ts";
 import { CREDENTIAL_CHECKS } from "./checks/credentials.ts";
 import { CUT_CHECKS } from "./checks/cut.ts";
+import { ENDPOINT_CHECKS } from "./checks/endpoints.ts";
 import { HEADER_CHECKS } from "./checks/headers.ts";
 import { ISOLATION_CHECKS } from "./checks/isolation.ts";
 import { MODEL_CHECKS } from "./checks/model-ids.ts";
@@ -28,6 +29,7 @@ export const CHECKS: readonly Check[] = [
   ...CANCEL_CHECKS,
   ...CUT_CHECKS,
   ...SLOW_READER_CHECKS,
+  ...ENDPOINT_CHECKS,
 ];
 
 /** The groups, in the same order. */

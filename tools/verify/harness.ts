@@ -5,7 +5,7 @@ import { ClientCall, type Outgoing, type GatewayTarget } from "./client-call.ts"
 import { respondJson, PLAIN_RESPONSE, type Responder } from "./upstream-responses.ts";
 
 /** A request as it arrived upstream. */
-interface ArrivedRequest {
+export interface ArrivedRequest {
   readonly exchange: HttpExchange;
   readonly body: Buffer;
 }
@@ -18,10 +18,11 @@ const POLL_MS = 2;
 /** The two ends that a check controls: a client of the gateway and its upstream. */
 export class Harness {
   readonly target: GatewayTarget;
-  /** JSON text of a list with one message that identifies the requests of this check. Late requests of other checks lack it. */
+  /** A text that every request of this check contains. Late requests of other checks lack it. */
+  readonly marker: string;
+  /** JSON text of a list with one message that contains the marker. */
   readonly messages: string;
   readonly upstreamRequests: ArrivedRequest[] = [];
-  readonly #marker: string;
   readonly #simulator: Simulator;
   readonly #calls: ClientCall[] = [];
   #closed = false;
@@ -30,15 +31,15 @@ export class Harness {
     this.#simulator = simulator;
     this.target = target;
     // Random, so that a gateway with a cache has no cached response.
-    this.#marker = `verify-${randomUUID()}`;
-    this.messages = `[{"role":"user","content":"${this.#marker}"}]`;
+    this.marker = `verify-${randomUUID()}`;
+    this.messages = `[{"role":"user","content":"${this.marker}"}]`;
     this.respondWith(respondJson([PLAIN_RESPONSE]));
   }
 
   /** Sets upstream's response to this check's requests; by default, {@link PLAIN_RESPONSE}. */
   respondWith(respond: Responder): void {
     this.#simulator.intercept(async (exchange, body) => {
-      if (this.#closed || !body.includes(this.#marker)) {
+      if (this.#closed || !body.includes(this.marker)) {
         exchange.sendError(500, { message: "No running check sent this request." });
         return;
       }
@@ -54,14 +55,16 @@ export class Harness {
     return call;
   }
 
+  /** Builds a small chat completion. */
+  buildChat(stream: boolean): Outgoing {
+    const flag = stream ? `,"stream":true` : "";
+    return { body: `{"model":"openai/gpt-4o-mini","messages":${this.messages}${flag}}` };
+  }
+
   /** Sends a small chat completion. */
   sendChat(fields: { readonly stream: boolean } & Omit<Partial<Outgoing>, "body">): ClientCall {
     const { stream, ...outgoing } = fields;
-    const flag = stream ? `,"stream":true` : "";
-    return this.send({
-      ...outgoing,
-      body: `{"model":"openai/gpt-4o-mini","messages":${this.messages}${flag}}`,
-    });
+    return this.send({ ...outgoing, ...this.buildChat(stream) });
   }
 
   /** Waits for a complete request at upstream. @throws if none arrives; the message contains the gateway's response. */

@@ -21,22 +21,23 @@ function formatFailure({ id, title, expected, got, why }: Result): string {
   ].join("\n");
 }
 
-function formatGroup(group: string, { results, skipped }: Report): string {
+function formatGroup(group: string, { results, skipped, notApplicable }: Report): string {
   const own = results.filter((result) => result.group === group);
-  const score = skipped.includes(group)
-    ? "skipped"
-    : `${own.filter(({ pass }) => pass).length} of ${own.length}`;
-  return `  ${group.padEnd(14)}${score}`;
+  const missing = notApplicable.find((one) => one.group === group);
+  const score = `${own.filter(({ pass }) => pass).length} of ${own.length}`;
+  const text = missing ? `not applicable, the gateway has no such endpoint (${missing.got})` : score;
+  return `  ${group.padEnd(14)}${skipped.includes(group) ? "skipped" : text}`;
 }
 
 /** Formats the report as text: every check, the faults of the failed ones, and the score. */
 export function formatReport(report: Report): string {
-  const { results, passed, total, ms, gateway, skipped } = report;
+  const { results, passed, total, ms, gateway, skipped, notApplicable } = report;
   const idWidth = Math.max(0, ...results.map(({ id }) => id.length));
   const failures = results.filter(({ pass }) => !pass);
-  const groups = GROUPS.filter(
-    (group) => skipped.includes(group) || results.some((result) => result.group === group),
+  const mentioned = [...skipped, ...notApplicable, ...results].map((one) =>
+    typeof one === "string" ? one : one.group,
   );
+  const groups = GROUPS.filter((group) => mentioned.includes(group));
   return [
     ...results.map((result) => formatLine(result, idWidth)),
     "",

@@ -2,6 +2,8 @@ import type { Simulator } from "../simulator/simulator.ts";
 import { Harness, PASSING_MS } from "./harness.ts";
 import type { GatewayTarget } from "./client-call.ts";
 import { CHECKS } from "./catalogue.ts";
+import { ENDPOINTS } from "./endpoints.ts";
+import { findMissing } from "./missing-endpoint.ts";
 import { type Check, fail, getGroup, type CheckOutcome, USUAL_DEADLINE_MS } from "./check.ts";
 
 /** The gateway to check, its upstream, and the checks to run. */
@@ -34,12 +36,21 @@ export interface Result extends CheckOutcome {
   readonly ms: number;
 }
 
+/** A group of checks whose endpoint the gateway does not have. */
+export interface MissingGroup {
+  readonly group: string;
+  /** The gateway's response to a small request. */
+  readonly got: string;
+}
+
 /** All results; the score is `passed` of `total`. */
 export interface Report {
   readonly gateway: string;
   readonly passed: number;
   readonly total: number;
   readonly skipped: readonly string[];
+  /** Groups of endpoints that the gateway does not have. Their checks are not run and not in `total`. */
+  readonly notApplicable: readonly MissingGroup[];
   readonly ms: number;
   readonly results: readonly Result[];
 }
@@ -61,17 +72,34 @@ export async function runChecks(options: RunOptions): Promise<Report> {
   const target: GatewayTarget = { url: gateway.replace(/\/+$/, ""), key, headers };
   const startedAtMs = performance.now();
   await checkReachable(new Harness(simulator, target), simulator);
-  const checks = CHECKS.filter(({ id }) => !skip.includes(getGroup(id)) && (only?.includes(id) ?? true));
+  const chosen = CHECKS.filter(({ id }) => !skip.includes(getGroup(id)) && (only?.includes(id) ?? true));
+  const startHarness = (): Harness => new Harness(simulator, target);
+  const notApplicable = await findMissingGroups(chosen, startHarness);
+  const isMissing = (id: string): boolean => notApplicable.some(({ group }) => group === getGroup(id));
   const results: Result[] = [];
-  for (const check of checks) {
+  for (const check of chosen.filter(({ id }) => !isMissing(id))) {
     const leftMs = Math.floor(deadlineMs - (performance.now() - startedAtMs));
-    const result = await runOne(check, new Harness(simulator, target), leftMs);
+    const result = await runOne(check, startHarness(), leftMs);
     results.push(result);
     options.onResult?.(result);
   }
   const passed = results.filter(({ pass }) => pass).length;
   const ms = Math.round(performance.now() - startedAtMs);
-  return { gateway, passed, total: results.length, skipped: skip, ms, results };
+  return { gateway, passed, total: results.length, skipped: skip, notApplicable, ms, results };
+}
+
+/** Finds the groups of these checks whose endpoint the gateway does not have. */
+async function findMissingGroups(
+  checks: readonly Check[],
+  startHarness: () => Harness,
+): Promise<readonly MissingGroup[]> {
+  const groups = new Set(checks.map(({ id }) => getGroup(id)));
+  const missing: MissingGroup[] = [];
+  for (const endpoint of ENDPOINTS.filter(({ group }) => groups.has(group))) {
+    const got = await findMissing(startHarness(), endpoint);
+    if (got !== undefined) missing.push({ group: endpoint.group, got });
+  }
+  return missing;
 }
 
 async function checkReachable(harness: Harness, simulator: Simulator): Promise<void> {

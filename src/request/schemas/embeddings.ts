@@ -13,10 +13,7 @@ import {
 export const embeddingsSchema: Schema = objectSchema({
   model: modelName,
   // The items are texts, tokens, arrays of tokens, or objects. Only upstream checks them.
-  input: typeSwitchSchema(
-    { string: true, array: arraySchema(anySchema, { min: 1 }) },
-    "a string or an array",
-  ),
+  input: typeSwitchSchema({ string: true, array: arraySchema(anySchema) }, "a string or an array"),
   input_type: stringSchema.nullish(),
   encoding_format: stringSchema.nullish(),
   dimensions: integerSchema(1).nullish(),

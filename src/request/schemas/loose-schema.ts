@@ -25,6 +25,12 @@ export class Schema {
     this.findIssue = findIssue;
   }
 
+  /** Returns a schema that also accepts null, but not an absent field. */
+  nullable(): Schema {
+    const { findIssue } = this;
+    return new Schema((value) => (value === null ? undefined : findIssue(value)));
+  }
+
   /** Returns a schema that also accepts null and an absent field. */
   nullish(): Schema {
     const { findIssue } = this;

@@ -29,7 +29,7 @@ export const messagesSchema: Schema = objectSchema({
   ...routingFields,
   model: modelName,
   fallbacks: arraySchema(objectSchema({ model: modelName }), { max: MODELS_MAX }).nullish(),
-  messages: arraySchema(objectSchema({ role: stringSchema, content: textOrBlocks.nullish() }), { min: 1 }),
+  messages: arraySchema(objectSchema({ role: stringSchema, content: textOrBlocks.nullish() })).nullable(),
   system: textOrBlocks.nullish(),
   max_tokens: integerSchema(0).nullish(),
   temperature: numberSchema(0, 2).nullish(),

@@ -47,7 +47,6 @@ export const responsesSchema: Schema = objectSchema({
   image_config: objectSchema().nullish(),
   prompt: objectSchema({ id: stringSchema }).nullish(),
   prompt_cache_key: stringSchema.nullish(),
-  previous_response_id: stringSchema.nullish(),
   safety_identifier: stringSchema.nullish(),
   background: booleanSchema.nullish(),
   store: booleanSchema.nullish(),

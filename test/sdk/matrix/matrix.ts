@@ -95,11 +95,7 @@ function python(venv: string, file: string, ...args: string[]): Pick<Probe, "com
 export const SDKS: readonly Sdk[] = [
   { name: "openai-node", command: node("openai-node/probe.ts"), scenarios: OPENAI_SCENARIOS },
   { name: "openai-node-4", command: node("openai-node-4/probe.ts"), scenarios: allBut() },
-  {
-    name: "openrouter-node",
-    command: node("openrouter-node/probe.ts"),
-    scenarios: allBut("model retrieve"),
-  },
+  { name: "openrouter-node", command: node("openrouter-node/probe.ts"), scenarios: allBut() },
   {
     name: "ai-sdk-compatible",
     command: node("ai-sdk/probe.ts", "compatible"),

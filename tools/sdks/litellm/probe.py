@@ -78,7 +78,7 @@ def wrong_key() -> None:
     with probe.Raises(litellm.AuthenticationError) as caught:
         ask("401", probe.PLAIN, api_key=probe.WRONG_KEY)
     probe.has(caught.error, status_code=401)
-    assert "The API key in the Authorization header" in caught.error.message
+    assert "The API key of the request" in caught.error.message
 
 
 @probe.scenario("400")

@@ -122,6 +122,12 @@ await probe.runProbe({
     for await (const page of await client.models.list()) ids.push(...page.result.data.map(({ id }) => id));
     assert(ids.includes(probe.PLAIN));
   },
+  "model retrieve": async () => {
+    for (const id of [probe.PLAIN, "meta-llama/llama-3.3-70b-instruct:free"]) {
+      const [author = "", slug = ""] = id.split("/");
+      probe.expectFields((await client.models.get({ author, slug })).data, { id });
+    }
+  },
   // The SDK's error classes need OpenRouter's numeric codes. An error of the gateway is therefore an OpenRouterError.
   "401": async () => {
     const call = complete("401", probe.PLAIN, connect({ apiKey: probe.WRONG_KEY }));

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { sleep } from "../../simulator/http-exchange.ts";
+import type { Outgoing } from "../client-call.ts";
 import type { Harness } from "../harness.ts";
 import { type Check, toOutcome, type CheckOutcome } from "../check.ts";
 import {
@@ -11,23 +12,25 @@ import {
 } from "../upstream-responses.ts";
 
 /** Maximum time between the client's disconnect and the abort of the upstream request. */
-const ABORT_MS = 1_000;
+export const ABORT_MS = 1_000;
 const BEGIN_MS = 1_000;
 
-interface Leaving {
-  readonly stream: boolean;
+/** A client that disconnects before its response is complete. */
+export interface Leaving {
   /** Sends the part of upstream's response that precedes the disconnect. */
   readonly upstream: Responder;
   /** The client disconnects when it has received this many bytes of the body. */
   readonly afterBytes: number;
 }
 
-async function checkAborted(
+/** Checks that the gateway aborts a request when its client disconnects. */
+export async function checkAborted(
   harness: Harness,
-  { stream, upstream, afterBytes }: Leaving,
+  request: Outgoing,
+  { upstream, afterBytes }: Leaving,
 ): Promise<CheckOutcome> {
   harness.respondWith(upstream);
-  const call = harness.sendChat({ stream });
+  const call = harness.send(request);
   const { exchange } = await harness.waitForUpstream(call);
   // If the gateway holds the response back, the client disconnects anyway: this check tests only the abort of upstream.
   const begun = await call.waitUntil(() => call.response.bodyBytes >= afterBytes, BEGIN_MS);
@@ -52,14 +55,15 @@ export const CANCEL_CHECKS: readonly Check[] = (
       name: "before-first-byte",
       title: "a stream whose client disconnects before the first byte",
       why: WHY_SILENT,
-      leaving: { stream: true, upstream: silent, afterBytes: 0 },
+      stream: true,
+      leaving: { upstream: silent, afterBytes: 0 },
     },
     {
       name: "in-silence",
       title: "a stream whose client disconnects while upstream is silent",
       why: "a gateway that detects a disconnect only by a failed write lets the model run, and its cost grow, to the end",
+      stream: true,
       leaving: {
-        stream: true,
         upstream: (exchange) => {
           beginStream(exchange);
           exchange.write(formatContentChunk("first"));
@@ -71,8 +75,8 @@ export const CANCEL_CHECKS: readonly Check[] = (
       name: "mid-stream",
       title: "a stream whose client disconnects in the middle",
       why: "OpenRouter stops the generation and its charges when the connection is closed",
+      stream: true,
       leaving: {
-        stream: true,
         upstream: async (exchange) => {
           beginStream(exchange);
           while (exchange.isOpen) {
@@ -87,14 +91,15 @@ export const CANCEL_CHECKS: readonly Check[] = (
       name: "plain",
       title: "a plain request whose client disconnects before the first byte",
       why: WHY_SILENT,
-      leaving: { stream: false, upstream: silent, afterBytes: 0 },
+      stream: false,
+      leaving: { upstream: silent, afterBytes: 0 },
     },
     {
       name: "plain-waiting",
       title: "a plain request whose client disconnects during the white space",
       why: "the gateway has sent the head long before the client disconnects",
+      stream: false,
       leaving: {
-        stream: false,
         upstream: (exchange) => {
           beginJson(exchange);
           exchange.write(KEEP_ALIVE);
@@ -102,11 +107,11 @@ export const CANCEL_CHECKS: readonly Check[] = (
         afterBytes: 1,
       },
     },
-  ] satisfies { name: string; title: string; why: string; leaving: Leaving }[]
-).map(({ name, title, why, leaving }) => ({
+  ] satisfies { name: string; title: string; why: string; stream: boolean; leaving: Leaving }[]
+).map(({ name, title, why, stream, leaving }) => ({
   id: `cancel/${name}`,
   title: `${title} is aborted upstream`,
   why,
   expected: `upstream's connection closed within ${ABORT_MS} ms`,
-  run: (harness) => checkAborted(harness, leaving),
+  run: (harness) => checkAborted(harness, harness.buildChat(stream), leaving),
 }));

@@ -1,22 +1,19 @@
 import { type Harness, PASSING_MS } from "../harness.ts";
 import { type Check, fail, toOutcome, type CheckOutcome, pass } from "../check.ts";
 import { respondError } from "../upstream-responses.ts";
-import { buildChatBody, createErrorCheck, type ErrorCase } from "./error-check.ts";
+import { findSecret } from "../leaked-secret.ts";
+import { createErrorCheck, type ErrorCase } from "./error-check.ts";
 
-const WRONG_KEY = "sk-verify-wrong-key-0123456789";
+/** A key that no gateway accepts. */
+export const WRONG_KEY = "sk-verify-wrong-key-0123456789";
 
-/** Searches the upstream request for the client's key. @returns the part that contains it; undefined if none does. */
+/** Sends a chat completion. @returns the part of the upstream request that contains the client's key; undefined if none does. */
 async function findKey(
   harness: Harness,
   headers: Readonly<Record<string, string>>,
 ): Promise<string | undefined> {
-  const { key } = harness.target;
-  const { exchange, body } = await harness.waitForUpstream(harness.sendChat({ stream: false, headers }));
-  const { rawHeaders, url = "" } = exchange.req;
-  const at = rawHeaders.findIndex((text) => text.includes(key));
-  if (at >= 0) return `the header ${rawHeaders[at - 1] ?? ""}`;
-  if (url.includes(key)) return "the URL";
-  return body.includes(key) ? "the body" : undefined;
+  const arrived = await harness.waitForUpstream(harness.sendChat({ stream: false, headers }));
+  return findSecret(arrived, harness.target.key);
 }
 
 /** Checks that a request with these credentials does not reach upstream. */
@@ -34,8 +31,8 @@ const ERRORS: readonly ErrorCase[] = [
     title: "a wrong key is a 401",
     why: "SDKs raise AuthenticationError for a 401, and do not retry",
     status: 401,
-    buildRequest: (messages) => ({
-      body: buildChatBody(messages),
+    buildRequest: (harness) => ({
+      ...harness.buildChat(false),
       headers: { authorization: `Bearer ${WRONG_KEY}` },
     }),
   },
@@ -44,14 +41,14 @@ const ERRORS: readonly ErrorCase[] = [
     title: "no key is a 401",
     why: "SDKs raise AuthenticationError for a 401, and do not retry",
     status: 401,
-    buildRequest: (messages) => ({ body: buildChatBody(messages), headers: { authorization: undefined } }),
+    buildRequest: (harness) => ({ ...harness.buildChat(false), headers: { authorization: undefined } }),
   },
   {
     id: "credentials/account-refused",
     title: "upstream's 401 for the account's key is not the client's 401",
     why: "a 401 tells clients that their key is wrong, but the operator's key is",
     status: 502,
-    buildRequest: (messages) => ({ body: buildChatBody(messages) }),
+    buildRequest: (harness) => harness.buildChat(false),
     upstream: respondError(401, `{"error":{"message":"User not found.","code":401}}`),
   },
 ];

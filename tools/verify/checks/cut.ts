@@ -1,8 +1,5 @@
-import type { Socket } from "node:net";
 import { sleep } from "../../simulator/http-exchange.ts";
-import type { Harness } from "../harness.ts";
-import type { ClientCall } from "../client-call.ts";
-import { type Check, fail, toOutcome, pass, type CheckOutcome } from "../check.ts";
+import { type Check, toOutcome } from "../check.ts";
 import {
   beginJson,
   beginStream,
@@ -11,49 +8,22 @@ import {
   PLAIN_RESPONSE,
   type Responder,
 } from "../upstream-responses.ts";
+import {
+  checkEndsBroken,
+  createBreakingResponder,
+  fin,
+  judgeEvents,
+  NOTICE_MS,
+  reset,
+  sendBrokenCall,
+} from "./broken-call.ts";
 
-/** Maximum time from the end of upstream's connection to the end of the client's connection. */
-const NOTICE_MS = 3_000;
-/** Time between the last byte and the end of the connection, so that the last byte is not lost. */
-const SETTLE_MS = 50;
 const RESEND_MS = 1_000;
-
-const fin = (socket: Socket): void => socket.destroySoon();
-const reset = (socket: Socket): void => void socket.resetAndDestroy();
 
 const WORDS = ["first-word", "second-word"];
 const EVENTS = WORDS.map(formatContentChunk).join("");
 const HALF_EVENT = formatContentChunk("third-word").slice(0, 60);
 const HALF_JSON = KEEP_ALIVE + PLAIN_RESPONSE.slice(0, 200);
-
-/** Creates a responder that starts a response, writes `bytes` and ends the connection. */
-function createBreakingResponder(begin: Responder, bytes: string, how: (socket: Socket) => void): Responder {
-  return async (exchange) => {
-    await begin(exchange);
-    exchange.write(bytes);
-    await sleep(SETTLE_MS);
-    exchange.breakConnection(how);
-  };
-}
-
-async function sendBrokenCall(harness: Harness, stream: boolean, upstream: Responder): Promise<ClientCall> {
-  harness.respondWith(upstream);
-  const call = harness.sendChat({ stream });
-  await call.waitForEnd(NOTICE_MS + SETTLE_MS);
-  return call;
-}
-
-async function checkEndsBroken(
-  harness: Harness,
-  stream: boolean,
-  upstream: Responder,
-): Promise<CheckOutcome> {
-  const call = await sendBrokenCall(harness, stream, upstream);
-  const { status } = call.response;
-  // A gateway that has not sent the head yet may also respond with an error.
-  if (call.ending === "whole" && status >= 500) return pass(`status ${status} instead of the response`);
-  return toOutcome(call.ending === "cut" || call.ending === "reset", call.summarize());
-}
 
 const WHY =
   "every SDK treats a clean end as success, so a program would store and show an incomplete response";
@@ -101,18 +71,8 @@ const VISIBLE: readonly Check[] = (
   title: `${title} does not end cleanly`,
   why: WHY,
   expected: EXPECTED,
-  run: (harness) => checkEndsBroken(harness, stream, upstream),
+  run: (harness) => checkEndsBroken(harness, harness.buildChat(stream), upstream),
 }));
-
-/** Whether a text is the data of a complete event: JSON or `[DONE]`. */
-function isData(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return text === "[DONE]";
-  }
-}
 
 const CONTENT: readonly Check[] = [
   {
@@ -121,7 +81,11 @@ const CONTENT: readonly Check[] = [
     why: "[DONE] states that the response is complete",
     expected: "no [DONE]",
     run: async (harness) => {
-      const call = await sendBrokenCall(harness, true, createBreakingResponder(beginStream, EVENTS, fin));
+      const call = await sendBrokenCall(
+        harness,
+        harness.buildChat(true),
+        createBreakingResponder(beginStream, EVENTS, fin),
+      );
       return toOutcome(!call.response.body.includes("[DONE]"), call.summarize());
     },
   },
@@ -131,7 +95,11 @@ const CONTENT: readonly Check[] = [
     why: "this text is paid for, and may be useful",
     expected: "the client has the text of both events that upstream sent",
     run: async (harness) => {
-      const call = await sendBrokenCall(harness, true, createBreakingResponder(beginStream, EVENTS, fin));
+      const call = await sendBrokenCall(
+        harness,
+        harness.buildChat(true),
+        createBreakingResponder(beginStream, EVENTS, fin),
+      );
       return toOutcome(
         WORDS.every((word) => call.response.body.includes(word)),
         call.summarize(),
@@ -146,14 +114,10 @@ const CONTENT: readonly Check[] = [
     run: async (harness) => {
       const call = await sendBrokenCall(
         harness,
-        true,
+        harness.buildChat(true),
         createBreakingResponder(beginStream, EVENTS + HALF_EVENT, fin),
       );
-      const { status, body } = call.response;
-      if (status >= 500) return pass(`status ${status} instead of the response`);
-      const whole = body.toString().split("\n\n").slice(0, -1);
-      const broken = whole.find((event) => event.startsWith("data: ") && !isData(event.slice(6)));
-      return broken === undefined ? pass(call.summarize()) : fail(`an event is ${JSON.stringify(broken)}`);
+      return judgeEvents(call);
     },
   },
   {
@@ -162,7 +126,9 @@ const CONTENT: readonly Check[] = [
     why: "upstream has no idempotency keys, so both attempts may be billed",
     expected: "one request upstream after a connection that closed before any response",
     run: async (harness) => {
-      const call = await sendBrokenCall(harness, false, (exchange) => exchange.breakConnection(fin));
+      const call = await sendBrokenCall(harness, harness.buildChat(false), (exchange) =>
+        exchange.breakConnection(fin),
+      );
       await sleep(RESEND_MS);
       return toOutcome(
         harness.upstreamRequests.length === 1,

@@ -1,6 +1,6 @@
 import { type Check, toOutcome } from "../check.ts";
 import { respondError } from "../upstream-responses.ts";
-import { buildChatBody, createErrorCheck, type ErrorCase } from "./error-check.ts";
+import { createErrorCheck, type ErrorCase } from "./error-check.ts";
 
 const PAGE = `<!DOCTYPE html>\n<html><head><title>openrouter.ai | 502: Bad gateway</title></head><body><h1>Error 502</h1></body></html>\n`;
 
@@ -10,7 +10,7 @@ const CASES: readonly ErrorCase[] = [
     title: "a body that is not JSON is a 400",
     why: "SDKs raise BadRequestError for a 400; they retry a 500 twice",
     status: 400,
-    buildRequest: (messages) => ({ body: buildChatBody(messages).slice(0, -1) }),
+    buildRequest: (harness) => ({ body: harness.buildChat(false).body.slice(0, -1) }),
     upstream: respondError(400, `{"error":{"message":"Invalid JSON body","code":400}}`),
   },
   {
@@ -18,14 +18,14 @@ const CASES: readonly ErrorCase[] = [
     title: "an unknown URL is a 404",
     why: "SDKs raise NotFoundError for a 404 in JSON; a program cannot read a page of HTML",
     status: 404,
-    buildRequest: (messages) => ({ body: buildChatBody(messages), path: "/no-such-path" }),
+    buildRequest: (harness) => ({ ...harness.buildChat(false), path: "/no-such-path" }),
   },
   {
     id: "own-errors/html-page",
     title: "an HTML page from upstream's edge becomes a JSON error with the same status",
     why: "openai-node returns HTML as a string: the error has no message, and the page ends up in the log",
     status: 502,
-    buildRequest: (messages) => ({ body: buildChatBody(messages) }),
+    buildRequest: (harness) => harness.buildChat(false),
     upstream: (exchange) => {
       exchange.writeHead(502, ["Content-Type", "text/html; charset=UTF-8"]);
       exchange.end(PAGE);
@@ -36,7 +36,7 @@ const CASES: readonly ErrorCase[] = [
     title: "an upstream that closes without a response is a 502",
     why: "SDKs treat a closed connection as a network error: they retry, and pay again",
     status: 502,
-    buildRequest: (messages) => ({ body: buildChatBody(messages) }),
+    buildRequest: (harness) => harness.buildChat(false),
     upstream: (exchange) => exchange.breakConnection((socket) => socket.destroySoon()),
   },
 ];

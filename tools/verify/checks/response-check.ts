@@ -1,5 +1,7 @@
 import { compareBytes } from "../byte-difference.ts";
-import { type Check, fail } from "../check.ts";
+import { type Check, type CheckOutcome, fail } from "../check.ts";
+import type { Outgoing } from "../client-call.ts";
+import type { Harness } from "../harness.ts";
 import { respondJson, respondStream, type Responder } from "../upstream-responses.ts";
 
 /** A response with status 200 whose bytes must not change. */
@@ -11,6 +13,17 @@ export interface ResponseVector {
   readonly parts: readonly (string | Buffer)[];
   /** Time between the parts. By default, upstream sends them without a pause, each in a separate packet. */
   readonly gapMs?: number;
+}
+
+/** Checks that the response to a request has upstream's status and bytes, and is complete. */
+export async function checkRelayed(
+  harness: Harness,
+  request: Outgoing,
+  { status = 200, sent }: { readonly status?: number; readonly sent: string | Buffer },
+): Promise<CheckOutcome> {
+  const { response } = await harness.waitForResponse(harness.send(request));
+  const bytes = compareBytes("the response", sent, response.body);
+  return response.status === status ? bytes : fail(`status ${response.status}; ${bytes.got}`);
 }
 
 /**
@@ -29,9 +42,7 @@ export function createResponseCheck(vector: ResponseVector, stream: boolean, res
     expected: "the client gets status 200, the bytes that upstream sent, and a complete response",
     run: async (harness) => {
       harness.respondWith(respond ?? defaultResponder);
-      const { response } = await harness.waitForResponse(harness.sendChat({ stream }));
-      const bytes = compareBytes("the response", sent, response.body);
-      return response.status === 200 ? bytes : fail(`status ${response.status}; ${bytes.got}`);
+      return checkRelayed(harness, harness.buildChat(stream), { sent });
     },
   };
 }
