@@ -99,7 +99,7 @@ export function findTopLevelFields(
       mayBeKey = false;
       if (backslashes.next(stringStart) < stringEnd)
         found.escapedKeys.push({ start: stringStart, end: stringEnd });
-      if (depth === 1 || depth === FALLBACK_DEPTH)
+      if (depth === 1 || (depth === FALLBACK_DEPTH && found.field === "fallbacks"))
         found.readKey(json, depth, { start: stringStart, end: stringEnd });
       found.countField(depth);
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
@@ -156,11 +156,12 @@ class Found implements TopLevelFields {
     if (++this.#allFields > this.#limits.allFields) this.exceededLimit = "allFields";
   }
 
+  /** @param depth 1, or the depth of a fallback's fields. */
   readKey(json: Buffer, depth: number, key: Span): void {
     if (depth === 1) {
       this.keys.push(key);
       this.field = readFieldName(json, key);
-    } else if (this.field === "fallbacks") this.#isAtFallbackModel = readFieldName(json, key) === "model";
+    } else this.#isAtFallbackModel = readFieldName(json, key) === "model";
   }
 
   readString(depth: number, start: number, end: number): void {

@@ -1,4 +1,11 @@
 import { describe, expect, test } from "vitest";
+import {
+  createDocument,
+  cutDocument,
+  DOCUMENT_PLACES,
+  DOCUMENT_TYPES,
+  readUsage,
+} from "../../tools/bench/embeddings-document.ts";
 import { measureCpuMs } from "../support/cpu.ts";
 import { cutIntoPieces } from "../support/inspect-response.ts";
 import { EventStreamReader, JsonKey } from "../../src/response/event-stream.ts";
@@ -64,3 +71,14 @@ test("searches only the start of a document for its id while the document arrive
   const start = measureCpuMs(read(2_500));
   expect(measureCpuMs(read(20_000), 5 * start)).toBeLessThan(5 * start);
 });
+
+test.each(DOCUMENT_TYPES.flatMap((type) => DOCUMENT_PLACES.map((place) => [type, place] as const)))(
+  "reads the usage of 5 MB of %s embeddings, stated %s, in at most twice the time of a native search",
+  { retry: 2 },
+  (type, place) => {
+    const body = createDocument(type, place);
+    const chunks = cutDocument(body, 65_536);
+    const search = measureCpuMs(() => body.includes('absent"'));
+    expect(measureCpuMs(() => readUsage(chunks), 2 * search)).toBeLessThan(2 * search);
+  },
+);
