@@ -10,7 +10,7 @@ interface ErrorKind {
   /** Sent as `retry-after`, in seconds. */
   readonly retryAfterS?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as `x-should-retry`, which the OpenAI SDKs obey. If absent, only errors of the client forbid it. */
+  /** Sent as `x-should-retry`, which the OpenAI SDKs obey. If absent, only errors that the client caused forbid it. */
   readonly retry?: boolean;
 }
 

@@ -47,7 +47,7 @@ export async function runGateway(
   }
 }
 
-/** Returns the settings to log at startup: those that send requests or costs to the wrong place if they are mistaken. */
+/** Returns the settings to log at startup: a wrong value of one of them sends requests or costs to the wrong place. */
 function summarizeConfig({ openrouterApiKey, store, upstream }: Config): Record<string, unknown> {
   return {
     mode:

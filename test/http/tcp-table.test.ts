@@ -35,7 +35,7 @@ test.each([
   ["::1", "::1", "tcp6"],
   ["::", "127.0.0.1", "tcp6"],
 ])(
-  "formats a peer in the TCP table as its socket does, for a server at %s and a client that connects to %s",
+  "a peer from the TCP table equals formatPeer of its socket, for a server at %s and a client that connects to %s",
   async (host, to, table) => {
     const server = createServer().listen(0, host);
     onTestFinished(() => void server.close());

@@ -56,7 +56,7 @@ test.each<[string, string, unknown]>([
   ),
   ["an error without a code", `-${TEXT}\r\n`, "ERR"],
   ["an empty error", "-\r\n", "ERR"],
-])("the gateway treats Redis as failed if Redis replies to a count with %s", async (_, reply, cause) => {
+])("the gateway treats Redis as failed if Redis replies to EVAL with %s", async (_, reply, cause) => {
   const { gateway } = await startWithReplies(replyToCounts(reply));
   const responses = [];
   for (let sent = 0; sent < 4; sent++) responses.push(await sendRequest(gateway.port));

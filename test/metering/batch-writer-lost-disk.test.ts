@@ -7,7 +7,7 @@ import { beginEntry, startBatchWriter } from "../support/batch-writer.ts";
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] }));
 afterEach(() => void vi.useRealTimers());
 
-/** Starts a writer and collects the rows that it writes. @param isJournalPersistent whether it survives a lost disk. */
+/** Starts a writer and collects the rows that it writes. @param isJournalPersistent whether the journal survives a lost disk. */
 function start(isJournalPersistent: boolean) {
   const writes: { id: string; state: RequestRow["state"]; at: number }[] = [];
   const { journal, writer } = startBatchWriter((rows) => {

@@ -11,7 +11,7 @@ function find(json: string) {
   return { isTooDeep, keys: keys.map(textOf), model: model && textOf(model), models: models.map(textOf) };
 }
 
-test("finds only the strings that are items of models, and model only if it is a string", () => {
+test("finds only the direct items of `models` that are strings, and finds `model` only if it is a string", () => {
   expect(find('{"models":["a",["b"],{"c":"d"}],"x":["e"],"model":["f"],"y":"g"}')).toEqual({
     isTooDeep: false,
     keys: ['"models"', '"x"', '"model"', '"y"'],

@@ -45,21 +45,21 @@ test.each([
 });
 
 test.each([
-  ["a whole line", "data: [DONE]\n\n", true],
-  ["a line without a space", "data:[DONE]\n\n", true],
-  ["a line with CRLF", "data: 1\r\n\r\ndata: [DONE]\r\n\r\n", true],
-  ["a line with CR", "data: 1\r\rdata: [DONE]\r\r", true],
-  ["a line followed by comments", `data: [DONE]\n\n${": waiting\n\n".repeat(5_000)}`, true],
-  ["a line without a blank line after it", "data: [DONE]\n", true],
-  ["a byte order mark before the line", "\ufeffdata: [DONE]\n\n", true],
-  ["text of a model", 'data: {"content":"data: [DONE]"}\n\n', false],
-  ["text of a model at any alignment", `data: {"content":"data: [DONE]${"x".repeat(250)}"}\n\n`, false],
-  ["an escaped line break before it", 'data: {"content":"\\ndata: [DONE]\\n"}\n\n', false],
-  ["two spaces", "data:  [DONE]\n\n", false],
-  ["more in its line", "data: [DONE] x\n\n", false],
-  ["another field", "event: [DONE]\n\nxdata: [DONE]\n\n", false],
-  ["a comment", ": data: [DONE]\n\n", false],
-  ["a truncated line", "data: [DONE", false],
+  ["a [DONE] line", "data: [DONE]\n\n", true],
+  ["a [DONE] line without a space", "data:[DONE]\n\n", true],
+  ["a [DONE] line that ends with CRLF", "data: 1\r\n\r\ndata: [DONE]\r\n\r\n", true],
+  ["a [DONE] line that ends with CR", "data: 1\r\rdata: [DONE]\r\r", true],
+  ["a [DONE] line followed by comments", `data: [DONE]\n\n${": waiting\n\n".repeat(5_000)}`, true],
+  ["a [DONE] line without a blank line after it", "data: [DONE]\n", true],
+  ["a byte order mark before the [DONE] line", "\ufeffdata: [DONE]\n\n", true],
+  ["[DONE] in the text of a model", 'data: {"content":"data: [DONE]"}\n\n', false],
+  ["[DONE] in a long text of a model", `data: {"content":"data: [DONE]${"x".repeat(250)}"}\n\n`, false],
+  ["[DONE] between escaped line breaks", 'data: {"content":"\\ndata: [DONE]\\n"}\n\n', false],
+  ["two spaces before [DONE]", "data:  [DONE]\n\n", false],
+  ["more text after [DONE] in the same line", "data: [DONE] x\n\n", false],
+  ["[DONE] in another field", "event: [DONE]\n\nxdata: [DONE]\n\n", false],
+  ["[DONE] in a comment", ": data: [DONE]\n\n", false],
+  ["a truncated [DONE] line", "data: [DONE", false],
   ["nothing", "", false],
 ])("hasDone is correct for a stream with %s", (_, text, done) => {
   expect(createReader(text).reader.hasDone).toBe(done);
@@ -148,7 +148,8 @@ test("finds the same events and the same end for any split into chunks", () => {
   const stream = fc
     .tuple(fc.array(data, { maxLength: 40 }), fc.constantFrom("\n", "\r\n", "\r"))
     .map(([lines, end]) => {
-      // Makes the long line a separate event. Within a longer event, the reader would skip it for some splits only.
+      // Makes each long line an event of its own. An event with more lines could be longer than EVENT_MAX_BYTES, and the
+      // split would then decide whether the reader reads it as a whole.
       const separated = lines.flatMap((line) => (line === LONG ? ["", line, ""] : [line]));
       return Buffer.from(separated.map((line) => line + end).join(""));
     });

@@ -23,7 +23,7 @@ function sendRawTo(
   return sendRaw(simulator, head + body, enough);
 }
 
-test.each(ENDPOINTS)("$path: error responds in the form of the endpoint", async (endpoint) => {
+test.each(ENDPOINTS)("$path: sim/error responds in the error format of the endpoint", async (endpoint) => {
   const simulator = await startTestSimulator();
   const response = await sendTo(simulator, endpoint, { model: "sim/error:status=429,retryAfter=3" });
   expect([response.status, response.headers.get("retry-after")]).toEqual([429, "3"]);
@@ -48,7 +48,7 @@ test.each([
   [503, "overloaded_error"],
   [504, "timeout_error"],
   [529, "overloaded_error"],
-])("/messages calls an error with status %i %s", async (status, type) => {
+])("/messages: an error with status %i has the type %s", async (status, type) => {
   const simulator = await startTestSimulator();
   const request = { path: "/messages", model: `sim/error:status=${status}`, input: { messages: [] } };
   expect(await readJson(await sendTo(simulator, request))).toMatchObject({ error: { type } });
@@ -114,7 +114,7 @@ const ENDS: Readonly<Record<string, RegExp>> = {
   "/messages": /message_stop/,
 };
 
-test.each(STREAMING)("$path: no-done ends cleanly without the last event", async (endpoint) => {
+test.each(STREAMING)("$path: sim/no-done ends cleanly without the last event", async (endpoint) => {
   const simulator = await startTestSimulator();
   const response = await sendTo(simulator, endpoint, { model: "sim/no-done", stream: true });
   const text = await response.text();
@@ -123,7 +123,7 @@ test.each(STREAMING)("$path: no-done ends cleanly without the last event", async
   expect(simulator.readStats().completed).toBe(1);
 });
 
-test.each(STREAMING)("$path: cut never sends the end of a stream", async (endpoint) => {
+test.each(STREAMING)("$path: sim/cut never sends the end of a stream", async (endpoint) => {
   const simulator = await startTestSimulator();
   const few = await sendRawTo(simulator, endpoint, { model: "sim/cut:after=3", stream: true });
   expect(few.ending).toBe("end");
@@ -133,37 +133,46 @@ test.each(STREAMING)("$path: cut never sends the end of a stream", async (endpoi
   await waitUntil(() => simulator.readStats().broken === 2, "the disconnects");
 });
 
-test.each(ENDPOINTS)("$path: reset, close and html respond as on every endpoint", async (endpoint) => {
-  const simulator = await startTestSimulator();
-  const reset = await sendRawTo(simulator, endpoint, { model: "sim/reset:head=0" });
-  expect(reset).toMatchObject({ text: "", ending: "ECONNRESET" });
-  const cut = await sendRawTo(simulator, endpoint, { model: "sim/cut:after=9,half=1" });
-  expect([cut.ending, cut.text.includes("200 OK")]).toEqual(["end", true]);
-  expect((await sendTo(simulator, endpoint, { model: "sim/html" })).status).toBe(502);
-  expect((await sendTo(simulator, endpoint, { model: "sim/early-413" })).status).toBe(413);
-});
+test.each(ENDPOINTS)(
+  "$path: sim/reset, sim/cut, sim/html and sim/early-413 have their usual effects",
+  async (endpoint) => {
+    const simulator = await startTestSimulator();
+    const reset = await sendRawTo(simulator, endpoint, { model: "sim/reset:head=0" });
+    expect(reset).toMatchObject({ text: "", ending: "ECONNRESET" });
+    const cut = await sendRawTo(simulator, endpoint, { model: "sim/cut:after=9,half=1" });
+    expect([cut.ending, cut.text.includes("200 OK")]).toEqual(["end", true]);
+    expect((await sendTo(simulator, endpoint, { model: "sim/html" })).status).toBe(502);
+    expect((await sendTo(simulator, endpoint, { model: "sim/early-413" })).status).toBe(413);
+  },
+);
 
-test.each(ENDPOINTS)("$path: sse-for-json and json-for-sse send the other type", async (endpoint) => {
-  const simulator = await startTestSimulator();
-  const events = await sendTo(simulator, endpoint, { model: "sim/sse-for-json" });
-  expect(events.headers.get("content-type")).toBe("text/event-stream");
-  expect(readEvents(await events.text()).length).toBeGreaterThan(0);
-  const json = await sendTo(simulator, endpoint, { model: "sim/json-for-sse", stream: true });
-  expect(json.headers.get("content-type")).toBe("application/json");
-  expect(readBilling([await readJson(json)]).id).toMatch(/^gen-/);
-});
+test.each(ENDPOINTS)(
+  "$path: sim/sse-for-json and sim/json-for-sse send the content type that was not requested",
+  async (endpoint) => {
+    const simulator = await startTestSimulator();
+    const events = await sendTo(simulator, endpoint, { model: "sim/sse-for-json" });
+    expect(events.headers.get("content-type")).toBe("text/event-stream");
+    expect(readEvents(await events.text()).length).toBeGreaterThan(0);
+    const json = await sendTo(simulator, endpoint, { model: "sim/json-for-sse", stream: true });
+    expect(json.headers.get("content-type")).toBe("application/json");
+    expect(readBilling([await readJson(json)]).id).toMatch(/^gen-/);
+  },
+);
 
-test.each(STREAMING)("$path: crlf, split and close-delimited keep the events", async (endpoint) => {
-  const simulator = await startTestSimulator();
-  const count = async (model: string): Promise<number> => {
-    const text = await (await sendTo(simulator, endpoint, { model, stream: true })).text();
-    expect(text.includes("\r\n\r\n")).toBe(model === "sim/crlf");
-    return readEvents(text).length;
-  };
-  const usual = await count("sim/ok");
-  const others = await Promise.all(["sim/crlf", "sim/ok:split=7", "sim/close-delimited"].map(count));
-  expect(others).toEqual([usual, usual, usual]);
-});
+test.each(STREAMING)(
+  "$path: sim/crlf, sim/ok:split and sim/close-delimited send the same number of events as sim/ok",
+  async (endpoint) => {
+    const simulator = await startTestSimulator();
+    const count = async (model: string): Promise<number> => {
+      const text = await (await sendTo(simulator, endpoint, { model, stream: true })).text();
+      expect(text.includes("\r\n\r\n")).toBe(model === "sim/crlf");
+      return readEvents(text).length;
+    };
+    const usual = await count("sim/ok");
+    const others = await Promise.all(["sim/crlf", "sim/ok:split=7", "sim/close-delimited"].map(count));
+    expect(others).toEqual([usual, usual, usual]);
+  },
+);
 
 test.each(STREAMING)("$path bills a cancelled stream for the part that was sent", async (endpoint) => {
   const simulator = await startTestSimulator();
@@ -190,7 +199,7 @@ test.each(ENDPOINTS)("$path bills a cancelled plain request as a whole", async (
   expect(simulator.findBilledNanodollars(id)).toBe(Math.round(Number(whole.usage["cost"]) * 1e9));
 });
 
-test.each(STREAMING)("$path: flood respects back pressure", async (endpoint) => {
+test.each(STREAMING)("$path: sim/flood respects back pressure", async (endpoint) => {
   const simulator = await startTestSimulator();
   const small = await sendTo(simulator, endpoint, { model: "sim/flood:bytes=3000000", stream: true });
   expect((await small.arrayBuffer()).byteLength).toBeGreaterThan(3_000_000);

@@ -14,7 +14,7 @@ import { waitUntil } from "../support/wait.ts";
 const LAST_CHUNK = "\r\n0\r\n\r\n";
 
 test.each([400, 401, 402, 403, 404, 408, 412, 413, 422, 429, 500, 502, 503, 504, 524, 529])(
-  "error:status=%i responds in OpenRouter's format",
+  "sim/error:status=%i responds in OpenRouter's format",
   async (status) => {
     const response = await sendChat(await startTestSimulator(), {
       model: `sim/error:status=${status},retryAfter=7`,
@@ -29,7 +29,7 @@ test.each([400, 401, 402, 403, 404, 408, 412, 413, 422, 429, 500, 502, 503, 504,
   },
 );
 
-test("error:metadataBytes sets the size of an error's metadata", async () => {
+test("sim/error:metadataBytes sets the size of an error's metadata", async () => {
   const response = await sendChat(await startTestSimulator(), { model: "sim/error:metadataBytes=100000" });
   expect((await response.text()).length).toBeGreaterThan(100_000);
 });
@@ -39,7 +39,7 @@ test("the header x-simulate takes precedence over the model", async () => {
   expect((await sendChat(await startTestSimulator(), { model: "sim/ok" }, { headers })).status).toBe(503);
 });
 
-test("error-midstream, for a plain request, sends a 200 with an error in its body", async () => {
+test("sim/error-midstream, for a plain request, sends a 200 with an error in its body", async () => {
   const response = await sendChat(await startTestSimulator(), { model: "sim/error-midstream:status=524" });
   const text = await response.text();
   expect(response.status).toBe(200);
@@ -47,7 +47,7 @@ test("error-midstream, for a plain request, sends a 200 with an error in its bod
   expect(JSON.parse(text)).toMatchObject({ error: { code: 524 } });
 });
 
-test("error-midstream, for a stream, sends an error chunk and then [DONE]", async () => {
+test("sim/error-midstream, for a stream, sends an error chunk and then [DONE]", async () => {
   const text = await streamChat(await startTestSimulator(), { model: "sim/error-midstream:after=3" });
   expect(parseEvents(text).map((event) => event.error?.code)).toEqual([undefined, undefined, undefined, 502]);
   expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
@@ -76,7 +76,7 @@ test("half=1 aborts a response within an event", async () => {
   expect(events[2]).not.toContain("\n\n");
 });
 
-test("cut never sends a complete JSON document", async () => {
+test("sim/cut never sends a complete JSON document", async () => {
   const { text, ending } = await sendRawChat(await startTestSimulator(), { model: "sim/cut:after=9,half=1" });
   expect(ending).toBe("end");
   expect(text).toContain('{"id":"gen-');
@@ -94,7 +94,7 @@ test.each([
   });
 });
 
-test("stall stops sending, and hang never responds, until the client disconnects", async () => {
+test("sim/stall stops sending, and sim/hang never responds, until the client disconnects", async () => {
   const simulator = await startTestSimulator();
   const body = JSON.stringify({ messages: [], model: "sim/hang" });
   const hung = AbortSignal.timeout(50);
@@ -107,7 +107,7 @@ test("stall stops sending, and hang never responds, until the client disconnects
   expect(simulator.seen.map((seen) => seen.bytesSent)).toEqual([0, 0]);
 });
 
-test("flood sends the requested number of bytes, and respects back pressure", async () => {
+test("sim/flood sends the requested number of bytes, and respects back pressure", async () => {
   const simulator = await startTestSimulator();
   for (const streams of [true, false]) {
     const response = await sendChat(simulator, { model: "sim/flood:bytes=3000000", stream: streams });
@@ -119,14 +119,14 @@ test("flood sends the requested number of bytes, and respects back pressure", as
   expect(simulator.seen[2]?.bytesSent).toBeLessThan(1_000_000_000);
 });
 
-test.each([200, 502])("html:status=%i responds with a web page", async (status) => {
+test.each([200, 502])("sim/html:status=%i responds with a web page", async (status) => {
   const response = await sendChat(await startTestSimulator(), { model: `sim/html:status=${status}` });
   expect(response.status).toBe(status);
   expect(response.headers.get("content-type")).toMatch(/^text\/html/);
   expect(await response.text()).toMatch(/^<!DOCTYPE html>/);
 });
 
-test("sse-for-json and json-for-sse respond with the other content type", async () => {
+test("sim/sse-for-json and sim/json-for-sse respond with the other content type", async () => {
   const simulator = await startTestSimulator();
   const sse = await sendChat(simulator, { model: "sim/sse-for-json" });
   const json = await sendChat(simulator, { model: "sim/json-for-sse", stream: true });
@@ -134,7 +134,7 @@ test("sse-for-json and json-for-sse respond with the other content type", async 
   expect(json.headers.get("content-type")).toBe("application/json");
 });
 
-test("no-done omits [DONE], crlf sends CRLF, debug adds a debug chunk, and empty-choices sends usage without choices", async () => {
+test("sim/no-done omits [DONE], sim/crlf sends CRLF, sim/debug adds a debug chunk, and sim/empty-choices sends usage without choices", async () => {
   const simulator = await startTestSimulator();
   expect(await streamChat(simulator, { model: "sim/no-done" })).not.toContain("[DONE]");
   expect((await streamChat(simulator, { model: "sim/crlf" })).replaceAll("\r\n", "")).not.toContain("\n");
@@ -155,7 +155,7 @@ test.each([
   expect(response.text.endsWith("data: [DONE]\n\n")).toBe(isComplete);
 });
 
-test("redirect responds with a redirect, and garbage does not respond with HTTP", async () => {
+test("sim/redirect responds with a redirect, and sim/garbage does not respond with HTTP", async () => {
   const simulator = await startTestSimulator();
   const response = await sendChat(simulator, { model: "sim/redirect" }, { redirect: "manual" });
   expect([response.status, response.headers.get("location")]).toEqual([307, "/api/v1/redirect-target"]);
@@ -163,7 +163,7 @@ test("redirect responds with a redirect, and garbage does not respond with HTTP"
 });
 
 test.each(["x-simulate: early-413:lingerMs=0", "x-other: 1"])(
-  "early-413 responds before the body has arrived (%s)",
+  "sim/early-413 responds before the body has arrived (%s)",
   async (header) => {
     const start = '{"model":"sim/early-413:lingerMs=0","messages":[';
     const head = `POST /api/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n${header}\r\n`;
@@ -174,7 +174,7 @@ test.each(["x-simulate: early-413:lingerMs=0", "x-other: 1"])(
   },
 );
 
-test("flaky fails the first requests of an id and then responds", async () => {
+test("sim/flaky fails the first requests of an id and then responds", async () => {
   const simulator = await startTestSimulator();
   const model = "sim/flaky:times=2,status=503,id=a";
   const statuses: number[] = [];
@@ -185,7 +185,7 @@ test("flaky fails the first requests of an id and then responds", async () => {
   expect((await completeChat(simulator, { model: "sim/ok" })).choices).toHaveLength(1);
 });
 
-test("flaky with cutAfter aborts the first responses of an id", async () => {
+test("sim/flaky with cutAfter aborts the first responses of an id", async () => {
   const simulator = await startTestSimulator();
   const model = "sim/flaky:cutAfter=2";
   await expect(streamChat(simulator, { model })).rejects.toThrow("terminated");

@@ -15,7 +15,7 @@ function decode(text: string, splitBytes = text.length): ResponseDecoder {
 test.each([
   ["chunked encoding", CHUNKED],
   ["a length", SIZED],
-  ["an interim response before it", `HTTP/1.1 100 Continue\r\n\r\n${SIZED}`],
+  ["an interim response before the final one", `HTTP/1.1 100 Continue\r\n\r\n${SIZED}`],
 ])("decodes a response with %s, at once or byte by byte", (_, text) => {
   for (const splitBytes of [text.length, 7, 1]) {
     const { status, complete, body } = decode(text, splitBytes);

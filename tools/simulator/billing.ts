@@ -22,7 +22,7 @@ export interface Generation {
   readonly startedAtMs: number;
   /** additional delay until `GET /generation` returns its record */
   readonly recordDelayMs: number;
-  /** whether it uses the account's own key at the provider, so that the provider charges for it */
+  /** whether the request uses the account's own key at the provider, so that the provider charges for it */
   readonly isByok: boolean;
   /** false if the usage in the response omits the cost */
   readonly statesCost: boolean;

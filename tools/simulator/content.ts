@@ -5,9 +5,9 @@ import { makeInstance } from "./instance.ts";
 import type { ReceivedRequest } from "./request.ts";
 import { makeArguments } from "./tool-calls.ts";
 
-/** A call of a function, with its arguments as JSON text. */
+/** A call of a function. Its arguments are the `text` of the reply. */
 export interface ToolCall {
-  /** 24 characters, before which each protocol puts its prefix */
+  /** 24 characters; each protocol adds its own prefix */
   readonly id: string;
   readonly name: string;
 }
@@ -29,7 +29,7 @@ export function makeRandomId(length: number): string {
   return randomUUID().replaceAll("-", "").slice(0, length);
 }
 
-// Responses repeat only the beginning of a long prompt, so that they stay readable. Their size depends on the options only.
+// A response repeats only the beginning of a long prompt: it stays readable, and a longer prompt does not enlarge it.
 const MOST_ECHOED_CHARS = 400;
 const FILLER = " … und so weiter 🌊 等等";
 const REASONING = ["The user wrote something; ", "I shall echo it, with a wave 🌊."];
@@ -69,20 +69,20 @@ export function makeReply(request: ReceivedRequest, reasons: boolean, common: Co
 /** The reply of endpoints that generate no text. */
 export const NO_REPLY: Reply = { pieces: [], padding: "", text: "", reasoning: [], toolCall: undefined };
 
-/** The completion characters of a whole reply, reasoning included. */
+/** Returns the number of completion characters of a whole reply, including its reasoning. */
 export function countReplyChars({ pieces, padding, reasoning, toolCall }: Reply): number {
   const texts = [...reasoning, ...pieces, toolCall?.name ?? ""];
   return texts.reduce((sum, text) => sum + text.length, 0) + pieces.length * padding.length;
 }
 
-/** A piece of a reply as a JSON string. */
+/** Formats a piece of a reply as a JSON string. */
 export function quotePiece(piece: string, padding: string): string {
   return `${JSON.stringify(piece).slice(0, -1)}${padding}"`;
 }
 
 const FLOOD_PIECE_CHARS = 16 * 1024;
 
-/** A response of at least `bytes` bytes, in pieces of 16 KiB. */
+/** Creates a response of at least `bytes` bytes, in pieces of 16 KiB. */
 export function makeFloodReply(bytes: number): Reply {
   const pieces = Array.from({ length: Math.ceil(bytes / FLOOD_PIECE_CHARS) }, () => "");
   return { pieces, padding: "~".repeat(FLOOD_PIECE_CHARS), text: "", reasoning: [], toolCall: undefined };

@@ -184,8 +184,8 @@ interface RawGroup {
 async function countPending({ reports }: Database, keyId: string | undefined): Promise<number> {
   const count = reports.selectFrom("requests").select((eb) => {
     const all = eb.fn.countAll<number>();
-    // A filter instead of a `where` condition, with which SQLite would read all requests of the key, not only the few
-    // unfinished ones.
+    // With a `where` condition on the key instead of this filter, SQLite would read all requests of the key, and not only the
+    // few unfinished ones.
     return (keyId === undefined ? all : all.filterWhere("key_id", "=", keyId)).as("count");
   });
   return (await count.where(IS_UNFINISHED).executeTakeFirstOrThrow()).count;
