@@ -56,7 +56,7 @@ function send(agent: Agent, port: number, secret: string, planned: PlannedReques
       clearTimeout(deadline);
       resolve(outcome);
     };
-    const call = openChatRequest({ agent, port, secret, id });
+    const call = openChatRequest({ agent, port, secret, id, endpoint: planned.endpoint });
     const disconnectTimer =
       planned.disconnectsAfterMs === undefined
         ? undefined

@@ -1,3 +1,4 @@
+import { buildModelBody, MODEL_ENDPOINTS, type ModelEndpoint } from "../support/model-bodies.ts";
 import { createRandom } from "../support/random.ts";
 
 /** One request of a simulation, and when its client disconnects. */
@@ -5,6 +6,8 @@ export interface PlannedRequest {
   readonly number: number;
   /** Index of the gateway key of the request. */
   readonly key: number;
+  /** Path of its endpoint below the base path. */
+  readonly endpoint: string;
   readonly body: string;
   /** Milliseconds after sending at which the client disconnects; undefined: it reads to the end. */
   readonly disconnectsAfterMs: number | undefined;
@@ -13,12 +16,13 @@ export interface PlannedRequest {
 /** Names of the gateway keys. */
 export const KEY_NAMES = ["a", "b", "c"] as const;
 
-const PLAIN = ["openai/gpt-4o-mini", "openrouter/google/gemini-3-flash-preview", "openai/gpt-4o"];
 const SLOW = [
   "sim/ok:gapMs=3",
   "sim/ok:delayMs=8",
   "sim/ok:gapMs=1,events=20",
   "sim/ok:gapMs=2,recordMs=1500",
+  "sim/ok:gapMs=2,cost=0",
+  "sim/ok:gapMs=2,idHeader=0",
 ];
 const BROKEN = [
   "sim/cut:after=2",
@@ -48,15 +52,18 @@ export function makePlan(count: number, seed: number): PlannedRequest[] {
   const below = (limit: number): number => Math.floor(random() * limit);
   return Array.from({ length: count }, (_, number) => {
     const kind = below(100);
-    const models = kind < SLOW_PERCENT ? SLOW : kind < SLOW_PERCENT + BROKEN_PERCENT ? BROKEN : PLAIN;
+    const endpoint = MODEL_ENDPOINTS[below(MODEL_ENDPOINTS.length)] as ModelEndpoint;
+    const faults = kind < SLOW_PERCENT + BROKEN_PERCENT ? BROKEN : endpoint.models;
+    const models = kind < SLOW_PERCENT ? SLOW : faults;
     const disconnects = below(100) < DISCONNECT_PERCENT;
     return {
       number,
       key: below(KEY_NAMES.length),
-      body: JSON.stringify({
+      endpoint: endpoint.path,
+      body: buildModelBody(endpoint, {
         model: models[below(models.length)],
         stream: below(100) < STREAMED_PERCENT,
-        messages: [{ role: "user", content: "word ".repeat(1 + below(60)) }],
+        text: "word ".repeat(1 + below(60)),
       }),
       disconnectsAfterMs: disconnects ? below(DISCONNECT_WITHIN_MS) : undefined,
     };

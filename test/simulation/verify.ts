@@ -1,6 +1,7 @@
 import type { Simulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
+import { MODEL_ENDPOINTS } from "../support/model-bodies.ts";
 import { formatRequestId, type ClientOutcome } from "./clients.ts";
 
 /** Results of a simulation. */
@@ -23,6 +24,15 @@ export interface Verdict {
   /** The same part as a percentage of the total billed cost. */
   readonly unknownLeftBeforeHeadPercent: number;
   readonly billedNanodollars: number;
+  /** Sums of the ledger for each endpoint. They equal what upstream billed for its settled rows. */
+  readonly endpoints: Readonly<Record<string, EndpointSums>>;
+}
+
+interface EndpointSums {
+  readonly requests: number;
+  readonly settledByGeneration: number;
+  readonly interrupted: number;
+  readonly nanodollars: number;
 }
 
 /** The clients' views of their responses, and the ids of their keys. */
@@ -48,10 +58,11 @@ export async function verifyLedger(
     differences,
   );
   const outcomesById = new Map(outcomes.map((outcome) => [formatRequestId(outcome.planned.number), outcome]));
-  const expected = new Map<string, number>(keyIds.map((id) => [id, 0]));
+  const groups = keyIds.flatMap((key) => MODEL_ENDPOINTS.map(({ path: endpoint }) => ({ key, endpoint })));
+  const expected = new Map<string, number>(groups.map((group) => [formatGroup(group), 0]));
   let unknownNanodollars = 0;
   let unknownLeftBeforeHeadNanodollars = 0;
-  for (const { headers, generationId } of simulator.seen) {
+  for (const { headers, generationId, url } of simulator.seen) {
     const id = headers["x-session-id"];
     if (typeof id !== "string") continue;
     const row = byRequest.get(id);
@@ -63,16 +74,19 @@ export async function verifyLedger(
       unknownNanodollars += billed;
       if (outcome?.planned.disconnectsAfterMs !== undefined && outcome.status === 0)
         unknownLeftBeforeHeadNanodollars += billed;
-    } else expected.set(key, (expected.get(key) ?? 0) + billed);
+    } else {
+      const group = formatGroup({ key, endpoint: toEndpoint(url) });
+      expected.set(group, (expected.get(group) ?? 0) + billed);
+    }
     if (row && row.state !== "unknown" && row.cost_nanodollars !== billed)
       differences.push(
         `${id}: the row has cost ${row.cost_nanodollars} (${row.cost_source}), upstream billed ${billed}`,
       );
-    if (row && row.key_id !== key) differences.push(`${id}: the row has key ${row.key_id} instead of ${key}`);
+    if (row) checkOrigin(row, { key, endpoint: toEndpoint(url), session: id }, differences);
   }
   for (const row of rows) checkRow(row, outcomesById.get(row.request_id), differences);
-  for (const [key, billed] of expected)
-    for (const rollups of [hours, days]) compareSums(key, rows, rollups, billed, differences);
+  for (const [group, billed] of expected)
+    for (const rollups of [hours, days]) compareSums(group, rows, rollups, billed, differences);
   const { billedNanodollars } = simulator.readStats();
   const ledgerNanodollars = rows.reduce((sum, row) => sum + (row.cost_nanodollars ?? 0), 0);
   if (ledgerNanodollars + unknownNanodollars !== billedNanodollars)
@@ -90,7 +104,41 @@ export async function verifyLedger(
     unknownLeftBeforeHeadNanodollars,
     unknownLeftBeforeHeadPercent: (100 * unknownLeftBeforeHeadNanodollars) / billedNanodollars,
     billedNanodollars,
+    endpoints: Object.fromEntries(
+      MODEL_ENDPOINTS.map(({ path }) => [
+        path,
+        sumEndpoint(rows.filter(({ endpoint }) => endpoint === path)),
+      ]),
+    ),
   };
+}
+
+function sumEndpoint(rows: readonly RequestRow[]): EndpointSums {
+  return {
+    requests: rows.length,
+    settledByGeneration: rows.filter((row) => row.cost_source === "generation").length,
+    interrupted: rows.filter(({ outcome }) => outcome === "interrupted").length,
+    nanodollars: rows.reduce((sum, row) => sum + (row.cost_nanodollars ?? 0), 0),
+  };
+}
+
+/** Returns the endpoint of a request that upstream received. */
+function toEndpoint(url: string): string {
+  return url.replace("/api/v1/", "");
+}
+
+/** The origin that the row of a request must have. */
+interface Origin {
+  readonly key: string;
+  readonly endpoint: string;
+  readonly session: string;
+}
+
+function checkOrigin(row: RequestRow, origin: Origin, differences: string[]): void {
+  const { request_id: id, key_id: key, endpoint, session } = row;
+  for (const [name, value] of Object.entries({ key, endpoint, session }))
+    if (value !== origin[name as keyof Origin])
+      differences.push(`${id}: the row has ${name} ${value} instead of ${origin[name as keyof Origin]}`);
 }
 
 /** Models whose responses have no generation id and do not prove a refusal. */
@@ -121,28 +169,40 @@ function uniqueBy(
   return known;
 }
 
-type Rollup = { key_id: string; requests: number; unknown_requests: number; cost_nanodollars: number };
+function formatGroup({ key, endpoint }: Pick<Origin, "key" | "endpoint">): string {
+  return `${key} ${endpoint}`;
+}
 
-// oxlint-disable-next-line eslint/max-params -- five facts about one key
+type Rollup = {
+  key_id: string;
+  endpoint: string;
+  requests: number;
+  unknown_requests: number;
+  cost_nanodollars: number;
+};
+
+// oxlint-disable-next-line eslint/max-params -- five facts about one key and endpoint
 function compareSums(
-  key: string,
+  group: string,
   rows: readonly RequestRow[],
   rollups: readonly Rollup[],
   billed: number,
   differences: string[],
 ): void {
-  const own = rows.filter(({ key_id: id }) => id === key);
+  const isOwn = ({ key_id: key, endpoint }: Pick<Rollup, "key_id" | "endpoint">): boolean =>
+    formatGroup({ key, endpoint }) === group;
+  const own = rows.filter(isOwn);
   const ofRows = {
     requests: own.length,
     unknown_requests: own.filter(({ state }) => state === "unknown").length,
     cost_nanodollars: own.reduce((sum, row) => sum + (row.cost_nanodollars ?? 0), 0),
   };
   if (ofRows.cost_nanodollars !== billed)
-    differences.push(`${key}: ${ofRows.cost_nanodollars} in the ledger, upstream billed ${billed}`);
-  const groups = rollups.filter(({ key_id: id }) => id === key);
+    differences.push(`${group}: ${ofRows.cost_nanodollars} in the ledger, upstream billed ${billed}`);
+  const ownRollups = rollups.filter(isOwn);
   for (const name of ["requests", "unknown_requests", "cost_nanodollars"] as const) {
-    const sum = groups.reduce((total, group) => total + group[name], 0);
+    const sum = ownRollups.reduce((total, rollup) => total + rollup[name], 0);
     if (sum !== ofRows[name])
-      differences.push(`${key}: ${sum} ${name} in the rollups, ${ofRows[name]} in the rows`);
+      differences.push(`${group}: ${sum} ${name} in the rollups, ${ofRows[name]} in the rows`);
   }
 }

@@ -1,7 +1,7 @@
 // A client for test programs. It uses Node's HTTP module, so that it can reuse connections as real clients do.
 import { type Agent, type ClientRequest, request } from "node:http";
 
-/** The connection and the identity of a chat completion request. */
+/** The connection and the identity of a request to a model. */
 export interface ChatCall {
   /** The agent; false: a new connection for this request. */
   readonly agent: Agent | false;
@@ -11,16 +11,19 @@ export interface ChatCall {
   readonly id?: string;
   /** The length of a body that is written in pieces. If undefined, Node sets the length. */
   readonly bodyBytes?: number;
+  /** Path of the endpoint below the base path. */
+  readonly endpoint?: string;
 }
 
-/** Opens a chat completion request to this machine. The test writes its body. */
-export function openChatRequest({ agent, port, secret, id, bodyBytes }: ChatCall): ClientRequest {
+/** Opens a request to this machine, by default a chat completion. The test writes its body. */
+export function openChatRequest(call: ChatCall): ClientRequest {
+  const { agent, port, secret, id, bodyBytes, endpoint = "chat/completions" } = call;
   return request({
     agent,
     port,
     host: "127.0.0.1",
     method: "POST",
-    path: "/openai/v1/chat/completions",
+    path: `/openai/v1/${endpoint}`,
     headers: {
       authorization: `Bearer ${secret}`,
       "content-type": "application/json",
