@@ -22,6 +22,8 @@ export interface CachedKey {
   readonly previousValidUntil: number;
   /** ms since 1970; 0 if the key is disabled or revoked. */
   readonly validUntil: number;
+  /** The revision of the last change of this key. */
+  readonly revision: number;
 }
 
 /** The newest part of the history of key changes. With it, a cache notices changes, and that the database was replaced. */
@@ -163,9 +165,13 @@ export class KeyCache implements KeyStore {
     const found = await this.#options.source.findByDigest(digest.toString("hex")).catch((error: unknown) => {
       throw createUnreachableError(error);
     });
-    // A change that was found in the meantime may be newer than this result. Then the result is not cached, so the next
-    // request reads the key again.
-    if (before === this.#lastChangeId) {
+    if (found && found.revision > this.#revision) {
+      // The cache does not know this change yet. If the database were restored from a backup now, the cache could not notice
+      // that the change is missing, and would keep the key.
+      void this.#poll();
+    } else if (before === this.#lastChangeId) {
+      // Otherwise a change that was found in the meantime may be newer than this result. Then the result is not cached, so
+      // the next request reads the key again.
       if (found) this.#keys.set(index, found);
       else if (!this.#absent.has(index)) this.#absent.set(index, true);
     }

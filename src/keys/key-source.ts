@@ -44,6 +44,7 @@ function toCachedKey(row: KeyRow): CachedKey {
     digest: Buffer.from(row.digest, "hex"),
     previousDigest: row.previous_digest === null ? undefined : Buffer.from(row.previous_digest, "hex"),
     previousValidUntil: row.previous_until ?? 0,
+    revision: row.revision,
     validUntil: key.disabled || key.revokedAt !== null ? 0 : (key.expiresAt ?? Infinity),
   };
 }

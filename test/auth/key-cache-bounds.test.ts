@@ -19,6 +19,7 @@ const createCachedKey = (digest: string): CachedKey => ({
   previousDigest: undefined,
   previousValidUntil: 0,
   validUntil: Infinity,
+  revision: 1,
 });
 
 const digest = (index: number): Buffer => {

@@ -4,13 +4,16 @@ import { digestSecret } from "../../src/key-secret.ts";
 import { waitUntil } from "../support/wait.ts";
 import { ACTOR, createKeyInput, CLOCK_START, startCache } from "../support/key-cache.ts";
 
-test("looks up a key once, and then finds it synchronously", async () => {
-  const { service, cache, find, state } = await startCache();
+test("concurrent requests share one look-up of a key, and later ones find it synchronously", async () => {
+  const { service, cache, find, remember, state } = await startCache();
   const { key, secret } = await service.create(createKeyInput("team"), ACTOR);
   const found = await Promise.all(Array.from({ length: 10 }, () => find(secret)));
   expect(found.map((one) => one?.id)).toEqual(Array(10).fill(key.id));
-  expect(cache.find(digestSecret(secret))).toMatchObject({ id: key.id, name: "team", models: null });
   expect(state.lookUps).toBe(1);
+  await remember(secret);
+  const { lookUps } = state;
+  expect(cache.find(digestSecret(secret))).toMatchObject({ id: key.id, name: "team", models: null });
+  expect(state.lookUps).toBe(lookUps);
 });
 
 test("finds no key for an unknown secret, and finds a key that is created later", async () => {

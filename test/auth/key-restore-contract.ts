@@ -100,6 +100,17 @@ export function keyRestoreContract(open: () => Promise<Database>): void {
     },
   );
 
+  test("a key cache drops a key that was created after its last poll, when a restore removes the key at once", async () => {
+    const database = await open();
+    const { service, find, follow } = await startFollowing(database);
+    await backUp(database);
+    const { secret } = await service.create(input("lost"), BY);
+    expect(await find(secret)).toMatchObject({ name: "lost" });
+    await restore(database);
+    await follow();
+    expect(await find(secret)).toBeUndefined();
+  });
+
   test("a key cache keeps its keys after an update that changes nothing", async () => {
     const database = await open();
     const { service, find, remember, follow, seen } = await startFollowing(database);
