@@ -17,12 +17,14 @@ export interface Verdict {
   /** Billed cost of requests whose rows are unknown. */
   readonly unknownNanodollars: number;
   /**
-   * The part of `unknownNanodollars` for clients that disconnect early and received no response head. For some of them,
-   * the gateway was killed or upstream failed first.
+   * The part of `unknownNanodollars` for clients that disconnected before the response head from a gateway that was not killed.
+   * For some of them, upstream failed first.
    */
   readonly unknownLeftBeforeHeadNanodollars: number;
   /** The same part as a percentage of the total billed cost. */
   readonly unknownLeftBeforeHeadPercent: number;
+  /** The part of `unknownNanodollars` whose gateway was killed before the response head, as a percentage of the total. */
+  readonly unknownKilledPercent: number;
   readonly billedNanodollars: number;
   /** Sums of the ledger for each endpoint. They equal what upstream billed for its settled rows. */
   readonly endpoints: Readonly<Record<string, EndpointSums>>;
@@ -62,6 +64,7 @@ export async function verifyLedger(
   const expected = new Map<string, number>(groups.map((group) => [formatGroup(group), 0]));
   let unknownNanodollars = 0;
   let unknownLeftBeforeHeadNanodollars = 0;
+  let unknownKilledNanodollars = 0;
   for (const { headers, generationId, url } of simulator.seen) {
     const id = headers["x-session-id"];
     if (typeof id !== "string") continue;
@@ -72,7 +75,9 @@ export async function verifyLedger(
     if (!row) differences.push(`${id}: upstream received it, but it has no row`);
     else if (row.state === "unknown") {
       unknownNanodollars += billed;
-      if (outcome?.planned.disconnectsAfterMs !== undefined && outcome.status === 0)
+      // A killed gateway loses the request whether its client has disconnected or not.
+      if (row.outcome === "interrupted") unknownKilledNanodollars += billed;
+      else if (outcome?.planned.disconnectsAfterMs !== undefined && outcome.status === 0)
         unknownLeftBeforeHeadNanodollars += billed;
     } else {
       const group = formatGroup({ key, endpoint: toEndpoint(url) });
@@ -103,6 +108,7 @@ export async function verifyLedger(
     unknownNanodollars,
     unknownLeftBeforeHeadNanodollars,
     unknownLeftBeforeHeadPercent: (100 * unknownLeftBeforeHeadNanodollars) / billedNanodollars,
+    unknownKilledPercent: (100 * unknownKilledNanodollars) / billedNanodollars,
     billedNanodollars,
     endpoints: Object.fromEntries(
       MODEL_ENDPOINTS.map(({ path }) => [

@@ -66,7 +66,7 @@ const RESPONSES: StreamProtocol = {
     response: response("completed", { input_tokens: 4, output_tokens: 2, cost: 0.5 }),
   })}\n\n${DONE}`,
   endMarks: ["response.completed", "[DONE]"],
-  errorEvents: ["response.failed", "error"],
+  errorEvents: ["error", "response.failed"],
 };
 
 const ANTHROPIC: StreamProtocol = {
