@@ -26,10 +26,10 @@ const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readon
   ["image_generation", { fields: ["model"], name: "openai/gpt-5-image" }],
 ]);
 
-/** Path from the request to a plugin or tool, as a linked list. It is formatted only when a model is found. */
+/** Path from the request to a plugin, tool or input item, as a linked list. It is formatted only when a model is found. */
 interface Place {
   readonly parent: Place | undefined;
-  /** Name of the array that contains the plugin or tool. */
+  /** Name of the array that contains the plugin, tool or input item. */
   readonly list: string;
   readonly index: number;
 }
@@ -45,11 +45,11 @@ interface Place {
  * characters.
  */
 export function findNestedModels(
-  { plugins, tools, speed }: JsonObject,
+  { plugins, tools, input, speed }: JsonObject,
   named: readonly string[] = NO_NAMES,
 ): readonly NestedModel[] {
   const isFast = selectsFastModel(speed);
-  if (!isFast && !Array.isArray(plugins) && !Array.isArray(tools)) return NONE;
+  if (!isFast && ![plugins, tools, input].some(Array.isArray)) return NONE;
   const found: NestedModel[] = [];
   const listed = readItems(plugins);
   for (let index = 0; index < listed.length; index++) {
@@ -63,7 +63,19 @@ export function findNestedModels(
     collectFromTools(plugin["tools"], { parent: place, list: "tools" }, found);
   }
   collectFromTools(tools, { parent: undefined, list: "tools" }, found);
+  collectFromInput(input, found);
   return isFast ? [...named.map((id) => ({ name: toFastModelId(id), param: "speed" })), ...found] : found;
+}
+
+/** Collects from the input of the Responses API, in which items of type `additional_tools` add tools. */
+function collectFromInput(input: unknown, found: NestedModel[]): void {
+  const items = readItems(input);
+  for (let index = 0; index < items.length; index++) {
+    const { tools } = readFields(items[index]);
+    if (tools === undefined) continue;
+    const parent = { parent: undefined, list: "input", index };
+    collectFromTools(tools, { parent, list: "tools" }, found);
+  }
 }
 
 function collectFromTools(tools: unknown, at: Omit<Place, "index">, found: NestedModel[]): void {

@@ -17,6 +17,10 @@ test.each([
   [{ plugins: [{ id: "fusion", model: "a/b", enabled: false }] }],
   [{ tools: [{ type: "namespace", name: "agents", tools: [FUNCTION, { type: "custom", name: "c" }] }] }],
   [{ plugins: [{ id: "auto-router", allowed_models: ["a/*"] }] }],
+  [{ input: "text" }],
+  [{ input: [1, "text", null, [2], { type: "mcp_list_tools", tools: [{ name: "f", input_schema: {} }] }] }],
+  [{ input: [{ type: "additional_tools", role: "developer", tools: [FUNCTION] }] }],
+  [{ input: [{ type: "openrouter:advisor", model: "a/b", status: "completed" }] }],
 ])("finds no nested model in %j", (request) => {
   expect(findNestedModels(request)).toEqual([]);
 });
@@ -72,6 +76,22 @@ test.each([
   ],
   [{ tools: [{ type: "image_generation", model: "a/b" }] }, { "tools[0].model": "a/b" }],
   [{ tools: [{ type: "advisor_20260301", name: "advisor", model: "a/b" }] }, { "tools[0].model": "a/b" }],
+  [
+    {
+      input: [
+        { role: "user", content: "Hello" },
+        {
+          type: "additional_tools",
+          role: "developer",
+          tools: [
+            { type: "openrouter:advisor", parameters: { model: "a/b" } },
+            { type: "namespace", tools: [{ type: "image_generation", model: "c/d" }] },
+          ],
+        },
+      ],
+    },
+    { "input[1].tools[0].parameters.model": "a/b", "input[1].tools[1].tools[0].model": "c/d" },
+  ],
   [
     { tools: [{ type: "namespace", tools: [FUNCTION, { type: "image_generation", model: "a/b" }] }] },
     { "tools[0].tools[1].model": "a/b" },
