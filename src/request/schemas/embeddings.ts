@@ -12,6 +12,9 @@ import {
 /** Types of the documented fields of an embeddings request. Source: OpenRouter's OpenAPI description (`/embeddings`). */
 export const embeddingsSchema: Schema = objectSchema({
   model: modelName,
+  // Not documented, but the gateway reads these fields on every endpoint.
+  models: routingFields.models,
+  preset: routingFields.preset,
   // The items are texts, tokens, arrays of tokens, or objects. Only upstream checks them.
   input: typeSwitchSchema({ string: true, array: arraySchema(anySchema) }, "a string or an array"),
   input_type: stringSchema.nullish(),
