@@ -23,12 +23,14 @@ const MAX_DEPTH = 512;
  */
 export const DEFAULT_LIMITS: SizeLimits = {
   values: 100_000,
+  strings: 200_000,
   topLevelFields: 1_000,
   fields: 10_000,
   allFields: 100_000,
 };
 const TOO_COMPLEX: Readonly<Record<keyof SizeLimits, (limit: number) => string>> = {
   values: (limit) => `The request body has more than ${limit} values.`,
+  strings: (limit) => `The request body has more than ${limit} strings, including the names of fields.`,
   topLevelFields: (limit) => `The request body has more than ${limit} top-level fields.`,
   fields: (limit) => `An object in the request body has more than ${limit} fields.`,
   allFields: (limit) => `The objects in the request body have more than ${limit} fields in all.`,

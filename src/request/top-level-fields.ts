@@ -8,6 +8,8 @@ export interface Span {
 export interface SizeLimits {
   /** Maximum number of commas and opening brackets, which is about the number of values. */
   readonly values: number;
+  /** Maximum number of strings, keys included. */
+  readonly strings: number;
   /** Maximum number of fields of the outermost object. */
   readonly topLevelFields: number;
   /** Maximum number of fields of any other object. */
@@ -56,6 +58,7 @@ const LONG_RUN_BYTES = 4_096;
 const NEAR_BYTES = 32;
 const UNLIMITED: SizeLimits = {
   values: Infinity,
+  strings: Infinity,
   topLevelFields: Infinity,
   fields: Infinity,
   allFields: Infinity,
@@ -80,6 +83,7 @@ export function findTopLevelFields(
   const backslashes = new ByteSearch(json, BACKSLASH);
   let depth = 0;
   let values = 0;
+  let strings = 0;
   let mayBeKey = false;
   let stringStart = 0;
   /** End of the previous string; 0 if another mark has followed that string. */
@@ -88,6 +92,8 @@ export function findTopLevelFields(
     const byte = json[at];
     if (byte === QUOTE) {
       if (stringEnd !== 0) break;
+      // The pass ends at the next mark, so that only the other marks need a check.
+      if (++strings > limits.strings) found.exceededLimit = "strings";
       stringStart = at;
       stringEnd = findStringEnd(json, at);
       if (found.field !== "") found.readString(depth, stringStart, stringEnd);
