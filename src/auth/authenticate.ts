@@ -111,6 +111,11 @@ async function logInWithAny(
   // Reads the address before the first await, because a connection that has been reset has none.
   const address = getLimitAddress(request);
   if (secret === undefined || other === undefined) return logIn(secret, address, options);
+  // If the first secret does not look like a gateway key, the other does not either, and neither is a failed login.
+  if (options.allowAnonymous && !hasIssuedPrefix(secret)) {
+    const caller = await logIn(secret, address, options);
+    return caller.key ? caller : logIn(other, address, options);
+  }
   try {
     return await logIn(secret, address, { ...options, allowAnonymous: false });
   } catch (error) {
@@ -119,10 +124,7 @@ async function logInWithAny(
       error instanceof GatewayError && ["invalid_api_key", "rate_limit_exceeded"].includes(error.code);
     if (!isRefusal) throw error;
   }
-  return logIn(other, address, {
-    ...options,
-    allowAnonymous: options.allowAnonymous && !hasIssuedPrefix(secret),
-  });
+  return logIn(other, address, { ...options, allowAnonymous: false });
 }
 
 async function logIn(

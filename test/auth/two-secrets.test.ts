@@ -125,3 +125,19 @@ test("over the login limit, two unknown secrets get 429, and a valid key is acce
   expect(await requestStatus(gateway.port, { bearer: FOREIGN, apiKey: CALLER_KEY })).toBe(200);
   expect(await requestStatus(gateway.port, { bearer: FOREIGN, apiKey: "sk-by-digest" })).toBe(200);
 });
+
+test("with ALLOW_ANONYMOUS, requests with two foreign keys are no failed logins of their address", async () => {
+  const upstream = await startUpstream();
+  const first = await startKeyedGateway(upstream.baseUrl);
+  await first.stop();
+  const gateway = await startKeyedGateway(upstream.baseUrl, {
+    DATA_DIR: first.dataDir,
+    ALLOW_ANONYMOUS: "true",
+    RATE_LIMIT_MAX: "3",
+  });
+  const statuses: number[] = [];
+  for (let count = 0; count < 4; count++)
+    statuses.push(await requestStatus(gateway.port, { bearer: FOREIGN, apiKey: `${FOREIGN}2` }));
+  expect(statuses).toEqual([200, 200, 200, 429]);
+  expect(await requestStatus(gateway.port, { apiKey: first.caller })).toBe(200);
+});
