@@ -28,8 +28,8 @@ for (const mark of [
 
 /**
  * Bounds the tokens of a JSON text that a provider may parse and print again. The bound is at least that of
- * `boundRenderedTokens` for the parsed value. This function does not parse the text, because the text is a string in the body
- * and the limit on values does not apply to it.
+ * `boundRenderedTokens` for the parsed value. This function does not parse the text, because parsing can take too long: the
+ * text is one string in the body, so the limit on the number of values in a body does not count the values in the text.
  * @returns the number of tokens; undefined if the nesting exceeds 600 levels.
  */
 export function boundReserializedTokens(json: string): number | undefined {

@@ -8,8 +8,8 @@ const SCAN_BYTES = 16_384;
 /** Chunks to collect before a search. Each has about 200 bytes of overhead, so 16,384 one-byte chunks would occupy 3 MB. */
 const SCAN_CHUNKS = 256;
 /**
- * Maximum size of an event that is kept. Of a longer event only the outline is kept: events of the Responses API repeat the
- * instructions and the whole response. The limit bounds the memory of each stream.
+ * Maximum size of an event that is kept. If an event is longer, only its outline is kept: events of the Responses API repeat
+ * the instructions and the whole response. The limit bounds the memory of each stream.
  */
 const EVENT_MAX_BYTES = 32_768;
 

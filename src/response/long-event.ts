@@ -5,7 +5,7 @@ import { isJsonObject, type JsonObject } from "../json-values.ts";
 /** The outline contains `response.usage.input_tokens_details` of the Responses API, which is the deepest object needed. */
 const OUTLINE_DEPTH = 5;
 
-/** An event that is too long to be kept. Only the outline of its data is, which contains the usage but no text. */
+/** An event that is too long to be kept. Keeps only an outline of its data, which contains the usage but no text. */
 export class LongEvent {
   readonly #outline = new JsonOutline(OUTLINE_DEPTH);
   readonly #structure = new JsonStructure(this.#outline);

@@ -54,7 +54,7 @@ interface CallOptions {
 
 /**
  * Sends a request, retries it if no byte was sent, and passes the response to a sink. If there is a `beforeHead`, this class
- * buffers the response until its release. Sinks therefore need no buffer, and an abort also discards the buffered calls.
+ * buffers the response until its release. Sinks therefore need no buffer. An abort also discards the buffered response.
  */
 export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   readonly #attempt: Attempt;
@@ -131,7 +131,7 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
     const buffered = this.#buffered ?? [];
     this.#buffered = undefined;
     for (const deliver of buffered) if (!this.#isAborted) deliver();
-    // Resume only after the delivery: undici may read during a resume, and the chunk read would overtake the buffered chunks.
+    // Resume only after the delivery: undici may read during a resume, and the new chunk would overtake the buffered chunks.
     const wasFull = this.#bufferedBytes > BUFFERED_MAX_BYTES;
     this.#bufferedBytes = 0;
     if (wasFull && !this.#isPaused && !this.#hasEnded) this.#controller?.resume();

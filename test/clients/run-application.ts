@@ -19,7 +19,7 @@ export interface End {
 
 /** An application that was started. */
 export interface RunningApplication {
-  /** Waits for the application to end. @throws with its output after the deadline. */
+  /** Waits for the application to end. @throws an error with its output if it runs past the deadline. */
   waitForEnd(): Promise<End>;
   /** Interrupts the application and its children, as Ctrl-C does in a terminal. */
   interrupt(): void;

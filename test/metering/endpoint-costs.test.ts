@@ -28,7 +28,7 @@ async function start(): Promise<Running> {
   return { simulator, gateway: await startKeyedGateway(simulator.baseUrl) };
 }
 
-/** Sends a request. @param model its behaviour in the simulator, which is also the id of the request. */
+/** Sends a request. @param model selects a behaviour of the simulator, and identifies the request. */
 function send(
   { port }: KeyedGateway,
   endpoint: ModelEndpoint,

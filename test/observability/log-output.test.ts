@@ -9,8 +9,8 @@ const DEADLINE_MS = 20_000;
 const FLAGS = ["--input-type=module", "--eval"];
 
 /**
- * Builds the script of a process that runs a log statement, and then prints how many log writes were empty. The logger
- * drops lines that exceed its buffer.
+ * Builds the script of a process that runs a log statement, and then prints how many log writes were empty. In the
+ * case `more than the buffer`, the logger drops some lines.
  */
 const buildScript = (statement: string): string => `
   import fs from "node:fs";

@@ -54,10 +54,10 @@ const spacing = fc.constantFrom(undefined, 1);
 
 const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
 
-describe("a stream that repeats the client's JSON", () => {
+describe("the inspection of a stream that repeats the client's JSON", () => {
   const echoes = fc.array(fc.tuple(fields, padding), { minLength: 1, maxLength: 4 });
 
-  test("has the usage of its last top-level usage field, for any position of the echo and any split into chunks", () => {
+  test("finds the usage that upstream states, for any position of the client's JSON and any split into chunks", () => {
     fc.assert(
       fc.property(echoes, echoes, fields, sizes, (before, after, beside, pieces) => {
         const bytes = Buffer.from(
@@ -82,7 +82,7 @@ describe("a stream that repeats the client's JSON", () => {
     );
   });
 
-  test("has neither usage nor an end before upstream has sent them, wherever the client disconnects", () => {
+  test("finds neither usage nor an end if the stream is cut anywhere before the end of the usage event", () => {
     fc.assert(
       fc.property(echoes, fields, sizes, fc.nat(), (before, last, pieces, cut) => {
         const usage = event({ ...last, ...HEAD, usage: UPSTREAM_USAGE });
@@ -103,8 +103,8 @@ describe("a stream that repeats the client's JSON", () => {
   });
 });
 
-describe("a JSON response that repeats the client's JSON", () => {
-  test("has the usage of its top-level usage field at any position", () => {
+describe("the inspection of a JSON response that repeats the client's JSON", () => {
+  test("finds the top-level usage field at any position", () => {
     fc.assert(
       fc.property(
         fc.tuple(fields, fields, padding),
@@ -136,7 +136,7 @@ describe("a JSON response that repeats the client's JSON", () => {
     );
   });
 
-  test("has no usage if it has no top-level usage field or is truncated", () => {
+  test("finds no usage if the response has no top-level usage field or is truncated", () => {
     fc.assert(
       fc.property(fields, padding, sizes, fc.nat(), (echo, pad, pieces, cut) => {
         const none = Buffer.from(JSON.stringify({ ...HEAD, ...echo, pad }));

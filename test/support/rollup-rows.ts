@@ -27,7 +27,8 @@ export const GROUPINGS: Dimension[][] = Array.from({ length: 2 ** DIMENSIONS.len
 
 /**
  * Creates a rollup.
- * @param group key, model, provider and endpoint. @param seed its number of requests, which determines the other sums.
+ * @param group key, model, provider and endpoint.
+ * @param seed the number of requests in the rollup. It determines the other sums.
  */
 export function createRollup(hour: number, group: readonly string[], seed = 1): Rollup {
   const [key_id = "", model = "", provider = "", endpoint = "chat/completions"] = group;

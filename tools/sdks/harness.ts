@@ -22,7 +22,7 @@ export const STREAMED = "sim/ok:events=12,split=7";
 export const SLOW = "sim/ok:events=400,gapMs=50";
 /** Aborts the stream after its first two events. */
 export const CUT = "sim/cut";
-/** The message in the gateway's last event of such a stream. */
+/** The message in the last event of a stream from `CUT`. The gateway adds this event. */
 export const WHY_CUT = "OpenRouter closed the connection before its response was complete";
 /** Never responds. */
 export const SILENT = "sim/hang";
@@ -33,7 +33,7 @@ export const TOO_MANY_BYTES = 4_000_000;
 /** Client timeout for requests to `SILENT`. */
 export const TIMEOUT_MS = 700;
 
-/** Returns the model that responds with OpenRouter's error with this status. */
+/** Returns the model that responds with this status and OpenRouter's error for it. */
 export function failing(status: number): string {
   return `sim/error:status=${status}`;
 }
@@ -115,7 +115,7 @@ async function runWithDeadline(scenario: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Checks, by the names of their scenarios. A rejection says what is wrong. */
+/** The check of each scenario, by the name of the scenario. If a check fails, it rejects with the reason. */
 export type Scenarios = Readonly<Record<string, () => Promise<void>>>;
 
 /** Runs scenarios one after another and prints the result of each as a JSON line. */

@@ -4,7 +4,7 @@ import type { SimulatedModel } from "./models.ts";
 /** The kind of a generation, as `GET /generation` states it. */
 export type ApiType = "completions" | "embeddings" | "rerank";
 
-/** One response from its beginning. {@link Charges} has a charge for it only after it has ended. */
+/** A response that has begun. {@link Charges} has a charge for it only after it has ended. */
 export interface Generation {
   readonly id: string;
   readonly apiType: ApiType;
@@ -46,7 +46,7 @@ export function countTokens(chars: number): number {
   return Math.ceil(chars / 4);
 }
 
-/** Nanodollars as the float of USD in `usage.cost`; `Math.round(usd * 1e9)` gives the same nanodollars back. */
+/** Converts nanodollars to the float in `usage.cost`, in USD. `Math.round(usd * 1e9)` returns the same nanodollars. */
 export function toUsd(nanodollars: number): number {
   return nanodollars / 1e9;
 }

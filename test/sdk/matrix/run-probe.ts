@@ -16,7 +16,7 @@ export interface Probe {
  * Runs a probe to its end.
  * @param env the gateway's URL, the key and the run id.
  * @returns the outcomes by scenario.
- * @throws with the probe's output if the probe cannot start, exits with an error or exceeds the deadline.
+ * @throws an error with the probe's output if the probe cannot start, exits with an error or exceeds the deadline.
  */
 export async function runProbe(
   { command: [program, ...args], env: own }: Probe,

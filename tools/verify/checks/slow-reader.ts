@@ -4,7 +4,7 @@ import { type Check, toOutcome, type CheckOutcome } from "../check.ts";
 import { beginStream, formatContentChunk, DONE } from "../upstream-responses.ts";
 
 const MEBIBYTE = 1024 * 1024;
-/** Sockets buffer some megabytes. If upstream can write more than this, the gateway buffers the rest. */
+/** Sockets buffer some megabytes. If upstream can write this many bytes, the gateway buffers part of the response. */
 const MOST_HELD_BYTES = 32 * MEBIBYTE;
 const FLOOD_BYTES = 256 * MEBIBYTE;
 const TILDE = "~".charCodeAt(0);
@@ -84,7 +84,7 @@ async function checkLosesNothing(harness: Harness): Promise<CheckOutcome> {
 export const SLOW_READER_CHECKS: readonly Check[] = [
   {
     id: "slow-reader/stalls-upstream",
-    title: "a client that does not read stalls upstream",
+    title: "upstream stalls while a client reads nothing",
     why: "a gateway that does not stall upstream buffers the response, and a few slow clients fill its memory or disk",
     expected: `upstream can write less than ${MOST_HELD_BYTES / MEBIBYTE} MB of ${FLOOD_BYTES / MEBIBYTE} MB`,
     deadlineMs: DEADLINE_MS,
