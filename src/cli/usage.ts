@@ -33,7 +33,7 @@ export function addUsageCommand(program: Command, run: RunCommand): void {
     .option("--from <when>", "a date, or the beginning of an hour; default: 30 days before --to", parseDate)
     .option(
       "--to <when>",
-      "a date, or the beginning of an hour, which is not included; default: the end of the current hour",
+      "exclusive end: a date, or the beginning of an hour; default: the end of the current hour",
       parseDate,
     )
     .option("--key <key>", "only requests with this key (id or name)")

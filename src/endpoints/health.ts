@@ -13,7 +13,7 @@ export interface HealthOptions {
   readonly shutdown: ShutdownState;
   /** Checks of the parts that every request needs, by name. */
   readonly required: Readonly<Record<string, HealthCheck>>;
-  /** Checks of the parts that may fail for a while without failing requests, by name. */
+  /** Checks of the parts that may fail for a while without making requests fail, by name. */
   readonly optional: Readonly<Record<string, HealthCheck>>;
 }
 

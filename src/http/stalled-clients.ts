@@ -7,7 +7,7 @@ const CHECKS = 4;
 /** Longest interval between two checks, in ms. */
 const CHECK_MAX_MS = 5_000;
 
-/** Progress of a connection when unsent bytes were first observed. */
+/** The last observed progress of a connection that has unsent bytes. */
 interface Waiting {
   readonly sentBytes: number;
   /** `performance.now()`. */
@@ -27,7 +27,8 @@ interface TcpHandle {
  * byte during the timeout. It is not stalled while there is nothing to send, however long upstream is silent, nor while the
  * client reads slowly. `socket.setTimeout()` is no substitute: a client can reset that timer by sending a byte, and Node
  * replaces it with each request.
- * @param timeoutMs time without progress. A connection is destroyed with a delay of up to half of it, and at most 10 s.
+ * @param timeoutMs time without progress. A connection is destroyed between this time and 1.5 times this time, and at most
+ * 10 s after this time.
  */
 export function closeStalledClients(server: Server, connections: Connections, timeoutMs: number): void {
   const waiting = new WeakMap<Socket, Waiting>();
@@ -42,7 +43,7 @@ export function closeStalledClients(server: Server, connections: Connections, ti
       const before = waiting.get(socket);
       if (before?.sentBytes !== sentBytes) waiting.set(socket, { sentBytes, sinceMs: now });
       else if (now - before.sinceMs >= timeoutMs) {
-        // After a FIN the kernel would keep its buffers (up to 4 MiB) as long as the client acknowledges its probes.
+        // After a FIN, the kernel would keep its buffers (up to 4 MiB) while the client acknowledges the kernel's probes.
         socket.resetAndDestroy();
       }
     }

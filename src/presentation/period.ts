@@ -19,7 +19,7 @@ export const dateSchema = z
 /** Query parameters that select a period. */
 export const periodQueryFields = {
   from: dateSchema.optional().describe("A date or a time; default: 30 days before `to`"),
-  to: dateSchema.optional().describe("A date or a time, not included; default: now"),
+  to: dateSchema.optional().describe("Exclusive end: a date or a time; default: now"),
 };
 
 /** Query parameters that select the period of a report. A report consists of hourly sums. */
@@ -30,7 +30,7 @@ export const hourQueryFields = {
   to: dateSchema
     .optional()
     .describe(
-      "A date, or the beginning of an hour in UTC, which is not included; default: the end of the current hour",
+      "Exclusive end: a date, or the beginning of an hour in UTC; default: the end of the current hour",
     ),
 };
 

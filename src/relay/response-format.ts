@@ -91,7 +91,7 @@ function createKeys(names: readonly string[]): JsonKey[] {
   return names.map((name) => new JsonKey(name));
 }
 
-/** Removes the cost from a usage that is not the last one, because it is preliminary. */
+/** Removes the cost from a usage object that is not the last one, because it is preliminary. */
 function dropAmounts(usage: JsonObject): JsonObject {
   return { ...usage, cost: undefined, cost_details: undefined };
 }

@@ -5,8 +5,8 @@ const LARGE_BODY_BYTES = 262_144;
 
 /**
  * Converts a body to the form in which undici should send it: a Readable for a large body, a Buffer for a small one. undici
- * retains a Buffer until the response has ended, which can take long, but not the chunks of a Readable. For a small body, a
- * Readable costs more than it saves.
+ * retains a Buffer until the response has ended, which can take long. It does not retain the chunks of a Readable. For a
+ * small body, a Readable costs more than it saves.
  * @param onReleased called when a large body has been written. The end of the Readable shows this: undici reads the end only
  * after the socket has written all chunks.
  */

@@ -49,7 +49,10 @@ export function findModel(index: ModelIndex, name: string): Model | undefined {
   return listed && describeAs(listed, name);
 }
 
-/** Finds the entry that describes a name best: that of the name, or that of its model. @param name as for {@link findModel}. */
+/**
+ * Finds the entry that describes a name best: the entry with this name or, if there is none, the entry of the name's model.
+ * @param name as for {@link findModel}.
+ */
 export function findListed<Entry extends Listed>(
   { byId, byDatedName }: ModelIndex<Entry>,
   name: string,
@@ -68,7 +71,10 @@ export function findListed<Entry extends Listed>(
   return undefined;
 }
 
-/** Returns an entry with another name of its model as `id`. @param name a name for which {@link findListed} finds the entry. */
+/**
+ * Returns the entry itself or, if its `id` is not `name`, a copy with this `id`.
+ * @param name a name for which {@link findListed} returned the entry.
+ */
 export function describeAs(model: Model, name: string): Model {
   if (model.id === name) return model;
   const isFree = name.split(":").includes("free") && !model.id.split(":").includes("free");

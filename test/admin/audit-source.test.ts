@@ -6,7 +6,7 @@ import { openTestDatabase } from "../support/test-database.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 import { startAdminApp } from "../support/admin-app.ts";
 
-test("the audit table records the address of an admin even if the connection is reset while the gateway looks up the key", async () => {
+test("the audit table records the address of an admin even if the connection is reset while the gateway authenticates the request", async () => {
   const database = await openTestDatabase();
   const keys = new KeyService(database);
   await keys.create(newKeySchema.parse({ name: "team" }), { actor: "cli", source: "test" });

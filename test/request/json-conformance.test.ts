@@ -35,7 +35,7 @@ test.each(JSON_TRAPS)(
 );
 
 test.each(JSON_TRAPS)(
-  "rejects the body %j as invalid JSON or, if it is an object, for its fields",
+  "rejects the body %j as invalid JSON or, if it is an object, because of its fields",
   (value) => {
     const code = readOutcome(Buffer.from(value));
     // JSON.parse rejects the byte order mark, which \s accepts.

@@ -52,7 +52,8 @@ const member = fc.tuple(
 const text = fc
   .tuple(fc.array(member, { maxLength: 6 }), fc.array(whitespace, { minLength: 1, maxLength: 8 }))
   .map(([members, gaps]) => formatObject(members, gaps));
-/** Returns whether the gateway rejects a body for its keys or its `models`, and so never uses the spans. */
+
+/** Returns whether the gateway rejects a body because of its keys or its `models`. It then uses no span of `models`. */
 function willBeRejected(json: string, keys: readonly Span[]): boolean {
   const names = new Set(keys.map((key) => decodeJsonString(Buffer.from(json), key)));
   const { models } = JSON.parse(json) as Record<string, unknown>;

@@ -64,7 +64,7 @@ export class MixedLoad {
   #started = 0;
   /** Number of ended requests, including lost ones. */
   requests = 0;
-  /** Number of refused connections; 0 if there is only one port. */
+  /** Number of refused connections; 0 if there is only one port, because a refused connection then is a loss. */
   refused = 0;
 
   constructor(options: LoadOptions) {
@@ -121,7 +121,7 @@ export class MixedLoad {
     for (let attempt = 0; attempt < ports.length; attempt++) {
       const port = ports[(first + attempt) % ports.length] ?? 0;
       loss = await this.#sendOnce(kind, body, { agent, port });
-      // The request was not sent, so the client may send it to another gateway, as a load balancer would.
+      // After ECONNREFUSED, nothing was sent, so the client tries another gateway, as a load balancer would.
       if (loss?.cause !== "ECONNREFUSED" || ports.length === 1) return loss;
       this.refused += 1;
     }

@@ -109,7 +109,8 @@ test("the gateway loses no row while the database is read-only, for example afte
     async () => (await sendRequest(port, { method: "GET", path: "/readyz", body: "" })).status === 503,
     "readiness to fail",
   );
-  // After the first failed write, rows are in the journal. Three more failures therefore include a retry of these rows.
+  // After the first failed write, all rows are in the journal, and later writes retry them. The test waits for several
+  // failures, because a heartbeat can be one of them.
   const before = await rollbacks();
   await waitUntil(async () => (await rollbacks()) >= before + 3, "further write attempts", 20_000);
   await readOnly("off");

@@ -4,7 +4,7 @@ import type { SimulatedModel } from "./models.ts";
 /** The kind of a generation, as `GET /generation` states it. */
 export type ApiType = "completions" | "embeddings" | "rerank";
 
-/** A response that has begun. {@link Charges} has a charge for it only after it has ended. */
+/** One response that has begun. {@link Charges} has a charge for it only after it has ended. */
 export interface Generation {
   readonly id: string;
   readonly apiType: ApiType;
@@ -81,20 +81,20 @@ export function computeCosts(generation: Generation, completionChars: number): C
   };
 }
 
-/** Fields of a usage; empty if the generation states no cost. */
+/** Fields of the `usage` in a response; empty if the generation states no cost. */
 export interface StatedCost {
   readonly cost?: number;
   readonly is_byok?: boolean;
 }
 
-/** The fields with OpenRouter's charge in USD, which the usage of every endpoint has. */
+/** Returns the fields that state OpenRouter's charge in USD. The `usage` of every endpoint has these fields. */
 export function stateCost({ statesCost, isByok }: Generation, { nanodollars }: Costs): StatedCost {
   return statesCost ? { cost: toUsd(nanodollars), is_byok: isByok } : {};
 }
 
 /**
- * The field with the provider's charge in USD.
- * @param names the endpoint's names of the parts for the prompt and for the completion
+ * Returns the field `cost_details`, which states the provider's charge in USD.
+ * @param names the words for the prompt and for the completion in the endpoint's field names
  */
 export function stateCostDetails(
   { statesCost }: Generation,

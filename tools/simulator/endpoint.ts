@@ -1,4 +1,5 @@
-// The parts of an endpoint for models. `endpoints.ts` lists all endpoints; nothing else knows how many there are.
+// The parts of an endpoint that sends requests to models. `endpoints.ts` lists all endpoints; nothing else depends on their
+// number.
 import type { Plan } from "./behaviour.ts";
 import type { ApiType, Generation } from "./billing.ts";
 import type { Reply } from "./content.ts";
@@ -39,11 +40,11 @@ export interface Endpoint {
   read(body: Fields): ReceivedRequest;
   /** The body of an unstreamed response. */
   buildDocument(answer: Answer): string;
-  /** undefined if the endpoint never streams; its responses then have no text either */
+  /** undefined if the endpoint never streams; such an endpoint generates no text */
   readonly stream: StreamFormat | undefined;
 }
 
-/** The message of the endpoints that generate text. */
+/** The message about an unknown model, for endpoints that generate text. */
 export function describeInvalidModel(model: string): string {
   return `${model} is not a valid model ID`;
 }

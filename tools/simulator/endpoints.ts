@@ -1,4 +1,4 @@
-// The POST endpoints for models. Adding one is adding its module to this table.
+// The POST endpoints that send requests to models. To add an endpoint, add its module to this table.
 import type { Endpoint } from "./endpoint.ts";
 import { chat } from "./protocols/chat.ts";
 import { completions } from "./protocols/completions.ts";

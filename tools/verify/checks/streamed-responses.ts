@@ -60,7 +60,7 @@ const STREAMS: readonly ResponseVector[] = [
   {
     name: "error-chunk",
     title: "an error in the middle of a stream",
-    why: "only the error event states why the response ends; gateways that read only choices drop it",
+    why: "only the error event states why the response ends; gateways that read only `choices` drop this event",
     parts: [
       ...STREAM.slice(0, 2),
       formatChunk(
