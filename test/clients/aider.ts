@@ -26,7 +26,7 @@ export const AIDER: Application = {
   // The second request is for the message of the commit.
   posts: 2,
   wrongKey: { posts: 1, shows: UNKNOWN_KEY },
-  brokenStream: { model: BROKEN_ONCE, posts: 3, shows: DONE },
+  brokenStream: { model: BROKEN_ONCE, posts: [3], shows: DONE },
   configure({ gatewayUrl, key, model, home }) {
     // With this file, aider does not download prices.
     const caches = join(home, ".aider/caches");

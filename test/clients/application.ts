@@ -38,7 +38,11 @@ export interface Application {
   readonly posts: number;
   readonly wrongKey: Reaction;
   /** Reaction to a response that upstream aborts. `model` decides whether upstream aborts every response or only the first. */
-  readonly brokenStream: Reaction & { readonly model: string };
+  readonly brokenStream: Omit<Reaction, "posts"> & {
+    readonly model: string;
+    /** The possible numbers of POST requests, if they depend on which request upstream aborts. */
+    readonly posts: readonly number[];
+  };
   /** Writes the configuration files. @returns how to start the application so that it performs its task without a terminal. */
   configure(setup: Setup): Configuration;
 }

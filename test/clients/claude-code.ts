@@ -10,7 +10,7 @@ export const CLAUDE_CODE: Application = {
   posts: 2,
   wrongKey: { posts: 1, shows: UNKNOWN_KEY },
   // Sends the request again without `stream`, and then the request with the result of the tool.
-  brokenStream: { model: BROKEN_ONCE, posts: 3, shows: DONE },
+  brokenStream: { model: BROKEN_ONCE, posts: [3], shows: DONE },
   configure: ({ gatewayUrl, key, model }) => ({
     args: ["-p", TASK, "--model", model, "--allowedTools", "Bash"],
     env: {

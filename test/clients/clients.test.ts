@@ -99,8 +99,9 @@ describe.each(APPLICATIONS)("$name", { timeout: TIMEOUT_MS }, (application) => {
     const stage = await createStage(application);
     const { output } = await stage.start({ model }).waitForEnd();
     expect(flatten(output)).toContain(shows);
-    expect(stage.listLogged("POST")).toHaveLength(posts);
-    expect(stage.listUpstreamPosts()).toHaveLength(posts);
+    const sent = stage.listUpstreamPosts().length;
+    expect(posts).toContain(sent);
+    expect(stage.listLogged("POST")).toHaveLength(sent);
     expect(await auditLedger(stage)).toEqual(createCleanAudit(application));
     expect(stage.proxy.requested).toEqual([]);
   });

@@ -33,7 +33,7 @@ export const CODEX: Application = {
   posts: 2,
   wrongKey: { posts: 1, shows: UNKNOWN_KEY },
   // Repeats a request 5 times.
-  brokenStream: { model: ALWAYS_BROKEN, posts: 6, shows: "stream disconnected before completion" },
+  brokenStream: { model: ALWAYS_BROKEN, posts: [6], shows: "stream disconnected before completion" },
   configure(setup) {
     const { gatewayUrl, key, model } = setup;
     const settings = `

@@ -17,7 +17,7 @@ export const LLM: Application = {
   evidence: /"role": ?"tool",[^}]*"content": ?"hello"/,
   posts: 2,
   wrongKey: { posts: 1, shows: UNKNOWN_KEY },
-  brokenStream: { model: ALWAYS_BROKEN, posts: 1, shows: "OpenRouter" },
+  brokenStream: { model: ALWAYS_BROKEN, posts: [1], shows: "OpenRouter" },
   configure({ gatewayUrl, key, model, home }) {
     const userPath = join(home, "llm");
     mkdirSync(userPath);

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { Database } from "../../store/database.ts";
 import { databaseTime } from "../../store/database-time.ts";
 import { INTERRUPTED, type RequestRow, STATE, UNKNOWN_COST } from "../record.ts";
@@ -67,7 +68,8 @@ export async function adoptOrphans(
         );
     await updateOrphans(deadAfterMs)
       .set({ state: STATE.pending, outcome: INTERRUPTED, ended_at: now, settle_at: now })
-      .where("generation_id", "is not", null)
+      // An expression, because for a plain "is not null" SQLite reads the index of all generations.
+      .where(sql<string>`coalesce(generation_id, '')`, "!=", "")
       .execute();
     const lost = await updateOrphans(Math.max(deadAfterMs, lostAfterMs))
       .set({ ...UNKNOWN_COST, outcome: INTERRUPTED, ended_at: now })
