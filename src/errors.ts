@@ -80,6 +80,16 @@ const TABLE = {
   unsupported_media_type: { status: 415, ...invalid },
   unsupported_content_encoding: { status: 415, ...invalid },
   headers_too_large: { status: 431, ...invalid },
+  /** The request could cost more than what is left of a budget. */
+  budget_exceeded: { status: 402, type: "insufficient_quota", source: "client" },
+  /** Requests in flight hold the rest of a budget. Part of it becomes available when they end. */
+  budget_reserved: { status: 429, type: "rate_limit_error", source: "client", retryAfterS: 1 },
+  /** A request of this key has cost more than was reserved for it. */
+  key_blocked: { status: 402, type: "insufficient_quota", source: "client" },
+  /** The cost of the request has no upper bound, and the key has a hard budget. */
+  unbounded_cost: { status: 400, ...invalid },
+  /** OpenRouter's account, or the limit of the gateway's key at OpenRouter, is used up. */
+  account_exhausted: { status: 402, type: "insufficient_quota", source: "gateway", retry: false },
   rate_limit_exceeded: { status: 429, type: "rate_limit_error", source: "client" },
   /** The gateway is nearly at its limit of requests in flight, and the caller already has its share of them. */
   concurrency_limit_exceeded: { status: 429, type: "rate_limit_error", source: "client", retryAfterS: 1 },

@@ -26,7 +26,7 @@ const RANKS: readonly (readonly string[])[] = [
   ["http", "store"],
   ["limits"],
   ["auth"],
-  ["keys"],
+  ["keys", "budgets", "alerts"],
   ["metering"],
   ["upstream"],
   ["relay"],

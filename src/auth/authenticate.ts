@@ -57,6 +57,7 @@ export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHa
     request.caller = caller;
     request.context.keyId = caller.key?.id;
     request.context.keyName = caller.key?.name;
+    request.context.groupId = caller.key?.group?.id;
     // Requests without a gateway key have the role caller.
     if ((caller.key?.role ?? "caller") !== options.role) throw createRoleError(options.role);
   };

@@ -1,3 +1,4 @@
+import type { KeyLimits } from "../limits/limit-settings.ts";
 import type { ModelAliases } from "../request/model-aliases.ts";
 
 /** The key id under which the ledger records requests without a gateway key. */
@@ -10,7 +11,7 @@ export type KeyRole = "caller" | "admin";
 export type OnDisconnect = "cancel" | "drain";
 
 /** The properties of a gateway key that are needed to handle a request. */
-export interface CallerKey {
+export interface CallerKey extends KeyLimits {
   /** The id in the database, or `env:` and the name for a key of `GATEWAY_API_KEYS`. */
   readonly id: string;
   readonly name: string;

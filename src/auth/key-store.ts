@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { CallerKey } from "./caller-key.ts";
 import type { ConfiguredKey } from "../config/gateway-api-keys.ts";
+import { UNLIMITED } from "../limits/limit-settings.ts";
 import { NO_ALIASES } from "../request/model-aliases.ts";
 
 /** Runs the look-up of a key that is not in memory: now, later, or not at all. */
@@ -49,6 +50,7 @@ function toStoredKey(entry: ConfiguredKey): { digest: Buffer; key: CallerKey } {
       models: null,
       aliases: NO_ALIASES,
       onDisconnect: "cancel",
+      ...UNLIMITED,
     },
   };
 }

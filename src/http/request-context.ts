@@ -88,6 +88,10 @@ export class RequestContext implements LimitState {
   /** Id of the gateway key; undefined for an anonymous caller and for a client's own OpenRouter key. */
   keyId: string | undefined = undefined;
   keyName: string | undefined = undefined;
+  /** Id of the group that the key belongs to. */
+  groupId: string | undefined = undefined;
+  /** The name of the end user. Only for reports and budgets of end users: a client can send any text. */
+  endUser: string | undefined = undefined;
   requestedModel: string | undefined = undefined;
   forwardedModel: string | undefined = undefined;
   stream = false;

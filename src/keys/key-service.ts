@@ -153,6 +153,12 @@ export class KeyService {
       created_at: this.#now(),
       last_used_at: null,
       revoked_at: null,
+      group_id: null,
+      limits: "{}",
+      limits_changed_at: 0,
+      end_users: null,
+      unbounded_reservation_nanodollars: null,
+      blocked_until: 0,
       ...toKeyColumns(input),
     });
     await this.#audit(change, by, { action: "create", keyId: row.id, details: { ...input } });

@@ -35,12 +35,26 @@ async function findByDigest({ kysely }: Database, digest: string): Promise<Cache
 /** Converts a row to the fields that authentication needs. */
 function toCachedKey(row: KeyRow): CachedKey {
   const key = toManagedKey(row);
-  const { id, name, role, models, onDisconnect } = key;
+  const { id, name, role, models, onDisconnect, limits, limitsChangedAt, group, endUsers } = key;
+  const { unboundedReservationNanodollars, blockedUntil } = key;
   const entries = Object.entries(key.aliases);
   // Most keys have no aliases, and up to 10,000 keys are cached.
   const aliases = entries.length === 0 ? NO_ALIASES : new Map(entries);
   return {
-    key: { id, name, role, models, aliases, onDisconnect },
+    key: {
+      id,
+      name,
+      role,
+      models,
+      aliases,
+      onDisconnect,
+      limits,
+      limitsChangedAt,
+      group,
+      endUsers,
+      unboundedReservationNanodollars,
+      blockedUntil,
+    },
     digest: Buffer.from(row.digest, "hex"),
     previousDigest: row.previous_digest === null ? undefined : Buffer.from(row.previous_digest, "hex"),
     previousValidUntil: row.previous_until ?? 0,

@@ -25,8 +25,28 @@ export interface KeyTable {
   /** JSON object of model ids by alias. */
   aliases: string;
   on_disconnect: "cancel" | "drain";
+  group_id: string | null;
+  /** JSON of the limits that are set. */
+  limits: string;
+  /** Time of the last change of `limits` or `end_users`. */
+  limits_changed_at: number;
+  /** JSON of the settings for end users; null: requests have no end users. */
+  end_users: string | null;
+  unbounded_reservation_nanodollars: number | null;
+  /** The key is refused until then, because a request cost more than was reserved for it; 0: not refused. */
+  blocked_until: number;
   /** Number of the key's last change. All keys share one sequence, so a cache reads only rows above its own revision. */
   revision: number;
+}
+
+/** Groups of keys, such as teams. */
+export interface KeyGroupTable {
+  id: string;
+  name: string;
+  /** JSON of the limits that are set. */
+  limits: string;
+  limits_changed_at: number;
+  created_at: number;
 }
 
 /** A table of one row: the revision of the last change. The lock on this row serializes changes of keys. */
@@ -52,6 +72,7 @@ export interface AuditTable {
 declare module "../store/database.ts" {
   interface Tables {
     keys: KeyTable;
+    key_groups: KeyGroupTable;
     key_revision: KeyRevisionTable;
     audit: AuditTable;
   }

@@ -1,5 +1,6 @@
 import type { CallerKey } from "../auth/caller-key.ts";
 import type { KeyChanges, NewKey } from "./key-input.ts";
+import { type EndUserSettings, type LimitSettings, NO_LIMITS } from "../limits/limit-settings.ts";
 import type { KeyRow } from "./key-rows.ts";
 
 /** All properties of a key except its digests, for the admin API and the command line. */
@@ -89,6 +90,12 @@ export function toManagedKey(row: KeyRow): ManagedKey {
     models: row.models === null ? null : (JSON.parse(row.models) as string[]),
     aliases: JSON.parse(row.aliases) as Record<string, string>,
     onDisconnect: row.on_disconnect,
+    limits: { ...NO_LIMITS, ...(JSON.parse(row.limits) as Partial<LimitSettings>) },
+    limitsChangedAt: row.limits_changed_at,
+    group: null,
+    endUsers: row.end_users === null ? null : (JSON.parse(row.end_users) as EndUserSettings),
+    unboundedReservationNanodollars: row.unbounded_reservation_nanodollars,
+    blockedUntil: row.blocked_until,
     createdAt: row.created_at,
     lastUsedAt: row.last_used_at,
     expiresAt: row.expires_at,

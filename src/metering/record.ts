@@ -74,6 +74,10 @@ export const REQUEST_COLUMNS = {
   endpoint: TEXT,
   /** The client's id of the session. It groups requests, and never decides about access. */
   session: NULLABLE_TEXT,
+  /** Id of the group that the key belonged to. */
+  group_id: NULLABLE_TEXT,
+  /** The name of the end user, from the source that the settings of the key name. It never decides about access. */
+  end_user: NULLABLE_TEXT,
   requested_model: NULLABLE_TEXT,
   forwarded_model: NULLABLE_TEXT,
   response_model: NULLABLE_TEXT,
@@ -89,6 +93,10 @@ export const REQUEST_COLUMNS = {
   is_byok: NULLABLE_INTEGER,
   /** The provider's charge. It is part of the cost, except with BYOK. */
   upstream_inference_nanodollars: NULLABLE_BIGINT,
+  /** The worst-case cost that was reserved in hard budgets; null: nothing was reserved. */
+  reserved_nanodollars: NULLABLE_BIGINT,
+  /** The budgets with the reservation, such as `key:day,group:month`. */
+  reserved_in: NULLABLE_TEXT,
   first_byte_ms: NULLABLE_BIGINT,
   total_ms: NULLABLE_BIGINT,
   bytes_in: BIGINT,

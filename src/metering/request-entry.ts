@@ -1,4 +1,5 @@
 import type { RequestContext, RequestMeter } from "../http/request-context.ts";
+import type { Reservation } from "../budgets/reservation.ts";
 import { type RequestRow, STATE } from "./record.ts";
 import type { StartEntry } from "./journal/format.ts";
 import type { Journal, Segment } from "./journal/journal.ts";
@@ -15,6 +16,14 @@ export interface RequestEntryOptions {
   readonly onUnknown: (row: RequestRow) => void;
 }
 
+/** A request whose start is in the journal. */
+interface BegunRequest {
+  readonly startEntry: StartEntry;
+  /** The journal segment with the start entry. */
+  readonly segment: Segment;
+  readonly reservation: Reservation | undefined;
+}
+
 /** The record of one request, from before the request is sent until its final row is written. */
 export class RequestEntry implements PendingRow, RequestMeter {
   readonly #options: RequestEntryOptions;
@@ -22,14 +31,15 @@ export class RequestEntry implements PendingRow, RequestMeter {
   /** The journal segments with entries of this request. */
   readonly #segments: Segment[];
   readonly #row: RequestRow;
+  #reservation: Reservation | undefined;
   isQueued = false;
   #hasEnded = false;
 
-  /** @param segment the journal segment with the start entry. */
-  constructor(startEntry: StartEntry, segment: Segment, options: RequestEntryOptions) {
+  constructor({ startEntry, segment, reservation }: BegunRequest, options: RequestEntryOptions) {
     this.#options = options;
     this.#startEntry = startEntry;
     this.#segments = [segment];
+    this.#reservation = reservation;
     this.#row = createOpenRow(startEntry, options.journal.instance);
   }
 
@@ -48,6 +58,15 @@ export class RequestEntry implements PendingRow, RequestMeter {
 
   release(): void {
     for (const segment of this.#segments.splice(0)) this.#options.journal.release(segment);
+    this.#reservation?.commit();
+    this.#reservation = undefined;
+  }
+
+  /** Releases the record of a request that was not started. */
+  withdraw(): void {
+    this.#reservation?.cancel();
+    this.#reservation = undefined;
+    this.release();
   }
 
   recordHead({ generationId, upstreamStatus }: RequestContext, release: () => void): void {
@@ -71,6 +90,7 @@ export class RequestEntry implements PendingRow, RequestMeter {
     const { settleAfterMs, onChange, onUnknown } = this.#options;
     completeRow(this.#row, context, Date.now(), settleAfterMs);
     this.#hasEnded = true;
+    this.#reservation?.end(this.#row.cost_nanodollars ?? undefined);
     onChange(this);
     if (this.#row.state === STATE.unknown) onUnknown(this.#row);
   }

@@ -1,4 +1,5 @@
 import type { RequestContext } from "../http/request-context.ts";
+import type { Reservation } from "../budgets/reservation.ts";
 import { ANONYMOUS } from "../auth/caller-key.ts";
 import { EMPTY_ROW, INTERRUPTED, type RequestRow, STATE, TOKEN_COUNTS, UNKNOWN_COST } from "./record.ts";
 import { toNanodollars } from "./money.ts";
@@ -6,8 +7,20 @@ import { parseTokenCount, parseUsdAmount } from "./stated-amounts.ts";
 import type { HeadEntry, StartEntry } from "./journal/format.ts";
 import { toColumnText } from "../bounded-text.ts";
 
-/** Returns the properties of a request that are known at its start. @param startedAt ms since 1970. */
-export function toStartEntry(context: RequestContext, id: string, startedAt: number): StartEntry {
+/** Identity of a new record. */
+export interface RecordStart {
+  readonly id: string;
+  /** ms since 1970. */
+  readonly startedAt: number;
+  /** The money that hard budgets hold for the request; undefined: none. */
+  readonly reservation: Reservation | undefined;
+}
+
+/** Returns the properties of a request that are known at its start. */
+export function toStartEntry(
+  context: RequestContext,
+  { id, startedAt, reservation }: RecordStart,
+): StartEntry {
   return {
     id,
     request_id: context.requestId,
@@ -15,6 +28,10 @@ export function toStartEntry(context: RequestContext, id: string, startedAt: num
     key_name: context.keyName ?? ANONYMOUS,
     endpoint: context.endpoint,
     session: toStorableText(context.session),
+    group_id: context.groupId ?? null,
+    end_user: toStorableText(context.endUser),
+    reserved_nanodollars: reservation?.nanodollars ?? null,
+    reserved_in: reservation?.reservedIn ?? null,
     requested_model: toStorableText(context.requestedModel),
     forwarded_model: toStorableText(context.forwardedModel),
     stream: context.stream ? 1 : 0,
@@ -35,6 +52,10 @@ export function createOpenRow(startEntry: StartEntry, instance: string): Request
     key_name: startEntry.key_name,
     endpoint: startEntry.endpoint,
     session: startEntry.session,
+    group_id: startEntry.group_id,
+    end_user: startEntry.end_user,
+    reserved_nanodollars: startEntry.reserved_nanodollars,
+    reserved_in: startEntry.reserved_in,
     requested_model: startEntry.requested_model,
     forwarded_model: startEntry.forwarded_model,
     stream: startEntry.stream,

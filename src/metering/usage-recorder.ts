@@ -6,6 +6,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import type { Database } from "../store/database.ts";
 import { type RequestRow, toRowIdPrefix } from "./record.ts";
 import { writeRequests } from "./sql/upsert.ts";
+import type { Reservation } from "../budgets/reservation.ts";
 import { isInvalidRow } from "../store/database-errors.ts";
 import type { FindGeneration } from "./cost-lookup.ts";
 import { RequestEntry, type RequestEntryOptions } from "./request-entry.ts";
@@ -157,19 +158,25 @@ export class UsageRecorder {
    * Creates the record of a request and sets it as the `meter` of the request's context. The request must not be sent
    * upstream before `onBegun` is called.
    * @param onBegun called in this turn of the event loop, with an error for the client if the request must not be sent.
+   * @param reservation the money that budgets hold for the request. If the request must not be sent, it is cancelled here.
    */
-  begin(context: RequestContext, onBegun: (error: GatewayError | undefined) => void): void {
-    const startedAt = Date.now();
-    const startEntry = toStartEntry(context, this.#createId(startedAt), startedAt);
+  begin(
+    context: RequestContext,
+    onBegun: (error: GatewayError | undefined) => void,
+    reservation?: Reservation,
+  ): void {
+    const startedAt = reservation?.admittedAt ?? Date.now();
+    const startEntry = toStartEntry(context, { id: this.#createId(startedAt), startedAt, reservation });
     try {
       const segment = this.#journal.recordStart(startEntry, (error) => {
         if (error) this.#withdraw(context, entry);
         else this.#writer.enqueue(entry);
         onBegun(error && createUnrecordedError(error));
       });
-      const entry = new RequestEntry(startEntry, segment, this.#entryOptions);
+      const entry = new RequestEntry({ startEntry, segment, reservation }, this.#entryOptions);
       context.meter = entry;
     } catch (error) {
+      reservation?.cancel();
       if (!(error instanceof JournalFull)) throw error;
       onBegun(createUnrecordedError(error));
     }
@@ -186,7 +193,7 @@ export class UsageRecorder {
   #withdraw(context: RequestContext, entry: RequestEntry): void {
     if (entry.hasEnded) return;
     context.meter = undefined;
-    entry.release();
+    entry.withdraw();
   }
 
   /** Writes all records to the database. If that fails, they stay in the journal until another process recovers it. */

@@ -7,6 +7,7 @@ import { keyAliases } from "./migrations/0004-key-aliases.ts";
 import { generationIndex } from "./migrations/0005-generation-index.ts";
 import { rollupsByEndpoint } from "./migrations/0006-rollups-by-endpoint.ts";
 import { requestsBySession } from "./migrations/0007-requests-by-session.ts";
+import { limits } from "./migrations/0008-limits.ts";
 
 /** All schema changes, in order. Never edit a released migration; add a new one. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -17,6 +18,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0005-generation-index": generationIndex,
   "0006-rollups-by-endpoint": rollupsByEndpoint,
   "0007-requests-by-session": requestsBySession,
+  "0008-limits": limits,
 };
 
 /**

@@ -1,3 +1,4 @@
+import { UNLIMITED } from "../../src/limits/limit-settings.ts";
 import type * as NodeCrypto from "node:crypto";
 import { expect, test, vi } from "vitest";
 import type { KeyStore } from "../../src/auth/key-store.ts";
@@ -102,7 +103,15 @@ function createCountingStore(secrets: readonly string[] = []) {
         const name = names.get(digest.toString("hex"));
         return name === undefined
           ? undefined
-          : { id: name, name, role: "caller", models: null, aliases: NO_ALIASES, onDisconnect: "cancel" };
+          : {
+              id: name,
+              name,
+              role: "caller",
+              models: null,
+              aliases: NO_ALIASES,
+              onDisconnect: "cancel",
+              ...UNLIMITED,
+            };
       }),
   };
   return { keys, counts };

@@ -1,3 +1,4 @@
+import { UNLIMITED } from "../../src/limits/limit-settings.ts";
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import type { CallerKey } from "../../src/auth/caller-key.ts";
@@ -13,6 +14,7 @@ const createKey = (models: string[] | null): CallerKey => ({
   models,
   aliases: NO_ALIASES,
   onDisconnect: "cancel",
+  ...UNLIMITED,
 });
 
 /** @returns the error that refuses a request, or undefined if the key may send the request. */

@@ -1,3 +1,4 @@
+import { UNLIMITED } from "../../src/limits/limit-settings.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { type CachedKey, KeyCache, type KeyHistory, type KeySource } from "../../src/auth/key-cache.ts";
 import { NO_ALIASES } from "../../src/request/model-aliases.ts";
@@ -14,6 +15,7 @@ const createCachedKey = (digest: string): CachedKey => ({
     models: null,
     aliases: NO_ALIASES,
     onDisconnect: "cancel",
+    ...UNLIMITED,
   },
   digest: Buffer.from(digest, "hex"),
   previousDigest: undefined,

@@ -24,6 +24,10 @@ class Request implements PendingRow {
       key_name: "k",
       endpoint: "chat/completions",
       session: null,
+      group_id: null,
+      end_user: null,
+      reserved_nanodollars: null,
+      reserved_in: null,
       requested_model: null,
       forwarded_model: null,
     };

@@ -31,7 +31,10 @@ const createContext = (fields: Partial<RequestContext>): RequestContext =>
 
 function createRow(fields: Partial<RequestContext>): RequestRow {
   const ended = createContext(fields);
-  const row = createOpenRow(toStartEntry(ended, "1", 1_790_000_000_000), "me");
+  const row = createOpenRow(
+    toStartEntry(ended, { id: "1", startedAt: 1_790_000_000_000, reservation: undefined }),
+    "me",
+  );
   completeRow(row, ended, ENDED_AT, 500);
   return row;
 }

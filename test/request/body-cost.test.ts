@@ -1,3 +1,4 @@
+import { UNLIMITED } from "../../src/limits/limit-settings.ts";
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import type { CallerKey } from "../../src/auth/caller-key.ts";
@@ -16,6 +17,7 @@ const KEY: CallerKey = {
   models: PATTERNS,
   aliases: NO_ALIASES,
   onDisconnect: "cancel",
+  ...UNLIMITED,
 };
 const TIMES_JSON_PARSE = 2;
 /** Time allowed for the checks of any valid JSON, however little time `JSON.parse` takes. */

@@ -27,6 +27,12 @@ const KEY = {
   models: null,
   aliases: "{}",
   on_disconnect: "cancel",
+  group_id: null,
+  limits: "{}",
+  limits_changed_at: 0,
+  end_users: null,
+  unbounded_reservation_nanodollars: null,
+  blocked_until: 0,
   revision: 1,
 } as const;
 
@@ -44,7 +50,8 @@ export function migrationsContract(open: () => Promise<Database>): void {
     const database = await open();
     const earlier = Object.entries(MIGRATIONS).filter(([name]) => name < "0004-key-aliases");
     await migrate(database.kysely, Object.fromEntries(earlier));
-    const { aliases: _, ...row } = KEY;
+    const { aliases: _, group_id: _1, limits: _2, limits_changed_at: _3, end_users: _4, ...rest } = KEY;
+    const { unbounded_reservation_nanodollars: _5, blocked_until: _6, ...row } = rest;
     await database.kysely
       .insertInto("keys")
       .values(row as typeof KEY)

@@ -1,3 +1,4 @@
+import { UNLIMITED } from "../../src/limits/limit-settings.ts";
 import { type AddressInfo } from "node:net";
 import { fastify, type FastifyReply, type FastifyRequest } from "fastify";
 import type { KyselyPlugin } from "kysely";
@@ -47,6 +48,7 @@ const ADMIN: Caller = {
     models: null,
     aliases: NO_ALIASES,
     onDisconnect: "cancel",
+    ...UNLIMITED,
   },
   limitKey: "key:key_admin",
   authorization: "",

@@ -52,8 +52,7 @@ export function startBatchWriter(
 export function beginEntry(id: string, journal: Journal, started_at = 0): RequestEntry {
   const startEntry = createStartEntry(id, { started_at });
   return new RequestEntry(
-    startEntry,
-    journal.recordStart(startEntry, () => {}),
+    { startEntry, segment: journal.recordStart(startEntry, () => {}), reservation: undefined },
     { journal, settleAfterMs: 50, onChange: () => {}, onUnknown: () => {} },
   );
 }

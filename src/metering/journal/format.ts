@@ -11,6 +11,10 @@ export type StartEntry = Pick<
   | "key_name"
   | "endpoint"
   | "session"
+  | "group_id"
+  | "end_user"
+  | "reserved_nanodollars"
+  | "reserved_in"
   | "requested_model"
   | "forwarded_model"
   | "stream"
@@ -37,7 +41,14 @@ export type JournalEntry =
   | readonly [typeof ENTRY.row, RequestRow];
 
 /** Columns that entries of earlier versions lack. All their requests were chat completions. */
-const ADDED_COLUMNS = { endpoint: "chat/completions", session: null } as const;
+const ADDED_COLUMNS = {
+  endpoint: "chat/completions",
+  session: null,
+  group_id: null,
+  end_user: null,
+  reserved_nanodollars: null,
+  reserved_in: null,
+} as const;
 
 /** Formats an entry as one line: a JSON array whose last item is the checksum, and a line feed. */
 export function formatEntry(entry: JournalEntry): string {

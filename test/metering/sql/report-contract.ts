@@ -256,5 +256,11 @@ const KEY_ROW = {
   models: null,
   aliases: "{}",
   on_disconnect: "cancel",
+  group_id: null,
+  limits: "{}",
+  limits_changed_at: 0,
+  end_users: null,
+  unbounded_reservation_nanodollars: null,
+  blocked_until: 0,
   revision: 1,
 } as const;
