@@ -1,4 +1,8 @@
 import type { Logger } from "pino";
+import { BudgetAdmission } from "./budgets/budget-admission.ts";
+import { SqlBudgetStore } from "./budgets/sql/sql-budget-store.ts";
+import { readSpent } from "./metering/sql/budget-changes.ts";
+import { createReplicaCount } from "./metering/replica-count.ts";
 import type { Config, StoreConfig } from "./config/config.ts";
 import { KeyCache } from "./auth/key-cache.ts";
 import type { IssuedKey } from "./keys/managed-key.ts";
@@ -37,6 +41,7 @@ export class Persistence {
   readonly keys: KeyService;
   readonly keyCache: KeyCache;
   readonly recorder: UsageRecorder;
+  readonly budgets: BudgetAdmission;
   readonly #retention: Retention;
   /** undefined with PostgreSQL, which runs its own checkpoints. */
   readonly #checkpoints: Checkpoints | undefined;
@@ -69,6 +74,7 @@ export class Persistence {
       throw new Error(`the directory ${store.dataDir} (DATA_DIR) cannot be used: ${reason}`, { cause });
     }
     this.keys = new KeyService(this.database);
+    this.budgets = this.#createBudgets();
     this.keyCache = new KeyCache({
       source: createKeySource(this.database, store.databaseUrl),
       graceMs: store.outageGraceMs,
@@ -107,8 +113,25 @@ export class Persistence {
     await this.#retention.stop();
     await this.keyCache.stop();
     await this.recorder.close();
+    // The recorder has written the rows of all requests, so their reservations are gone.
+    await this.budgets.close();
     await this.#checkpoints?.stop();
     await this.database.close();
+  }
+
+  #createBudgets(): BudgetAdmission {
+    const { config, store, logger } = this.#options;
+    return new BudgetAdmission({
+      store: new SqlBudgetStore({
+        database: this.database,
+        databaseUrl: store.databaseUrl,
+        instance: this.recorder.instance,
+        readSpent,
+        countReplicas: createReplicaCount(this.database),
+      }),
+      waitMs: config.budgetWaitMs,
+      onFailure: (error) => logger.warn({ err: error }, "budgets: lease update failed, will retry"),
+    });
   }
 
   #createRetention(): Retention {

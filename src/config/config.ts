@@ -24,6 +24,8 @@ export interface Config {
   readonly store: StoreConfig | undefined;
   readonly ledger: LedgerConfig;
   readonly rateLimit: { readonly max: number; readonly windowMs: number };
+  /** How long a request waits for money of a budget that requests in flight hold. */
+  readonly budgetWaitMs: number;
   readonly redisUrl: string | undefined;
   /** Addresses and networks of proxies whose `X-Forwarded-For` is trusted. */
   readonly trustProxy: readonly string[];
@@ -179,6 +181,7 @@ function toConfig(
       drainBounds: Object.freeze({ ms: env.DISCONNECT_DRAIN_MS, bytes: env.DISCONNECT_DRAIN_BYTES }),
     }),
     rateLimit: Object.freeze({ max: env.RATE_LIMIT_MAX, windowMs: env.RATE_LIMIT_WINDOW_MS }),
+    budgetWaitMs: env.BUDGET_WAIT_MS,
     redisUrl: env.REDIS_URL,
     trustProxy: Object.freeze(env.TRUST_PROXY),
     bodyLimitBytes: env.BODY_LIMIT_BYTES,

@@ -77,6 +77,7 @@ export const environmentSchema = z.object({
   DISCONNECT_DRAIN_BYTES: wholeNumber(1, 1_099_511_627_776, 67_108_864),
   RATE_LIMIT_MAX: wholeNumber(0, 1_000_000_000, 0),
   RATE_LIMIT_WINDOW_MS: wholeNumber(1, DAY_MS, 60_000),
+  BUDGET_WAIT_MS: wholeNumber(0, 60_000, 2_000),
   REDIS_URL: checkedText(isRedisUrl, "must be a redis:// or rediss:// URL").optional(),
   REDIS_URL_FILE: file,
   TRUST_PROXY: list(
