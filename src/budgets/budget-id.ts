@@ -55,6 +55,14 @@ export function listReservedBudgets(
   });
 }
 
+/**
+ * Finds the time at which the first of the budgets with a reservation renews.
+ * @param startedAt start of the request, in ms since 1970. @returns ms since 1970; Infinity if none of them renews.
+ */
+export function findRenewal(reservedIn: string, startedAt: number): number {
+  return Math.min(...parseReservedIn(reservedIn).map(([, period]) => findPeriod(period, startedAt).endsAt));
+}
+
 /** Lists every budget that a request can count in, whether the budget exists or not. */
 export function listPossibleBudgets(scopes: RequestScopes, startedAt: number): BudgetId[] {
   return SCOPE_KINDS.flatMap((kind) => {
