@@ -23,6 +23,7 @@ import type { RelayOptions } from "../relay/relay-options.ts";
 import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import type { Upstream } from "../upstream/openrouter.ts";
+import { readEndUser } from "./end-user.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 import { RELAYED_ENDPOINTS, type RelayedEndpoint } from "./relayed-endpoints.ts";
 import { createCostEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
@@ -78,6 +79,9 @@ function createHandler(endpoint: RelayedEndpoint, options: RelayEndpointOptions)
     request.body = undefined;
     context.endpoint = endpoint.path;
     context.session = readSession(request.headers);
+    const endUsers = caller.key?.endUsers;
+    if (endUsers)
+      context.endUser = readEndUser(endUsers, { headers: request.headers, fields: call.fields, endpoint });
     context.requestedModel = requestedModel;
     context.forwardedModel = forwardedModel;
     context.stream = stream;

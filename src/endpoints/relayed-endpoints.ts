@@ -34,6 +34,8 @@ export interface RelayedEndpoint {
   readonly hasStreams?: boolean;
   /** Whether a dry run returns an estimate of the cost. */
   readonly hasDryRun?: boolean;
+  /** Whether the API's field for the end user is `metadata.user_id`. In all other APIs, it is `user`. */
+  readonly hasMetadataUserId?: boolean;
 }
 
 /**
@@ -81,6 +83,7 @@ export const RELAYED_ENDPOINTS: readonly RelayedEndpoint[] = [
     errors: ANTHROPIC_ERRORS,
     forwardedFlags: ["beta"],
     forwardsAnthropicHeaders: true,
+    hasMetadataUserId: true,
     hasStreams: true,
   },
   {

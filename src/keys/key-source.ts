@@ -1,7 +1,8 @@
 import type { CachedKey, KeyHistory, KeySource } from "../auth/key-cache.ts";
 import type { Database } from "../store/database.ts";
+import { formatAuditIdPrefix } from "./audit-rows.ts";
 import { listenToChannel } from "../store/postgres-notifications.ts";
-import { formatAuditIdPrefix, KEY_CHANNEL, type KeyRow } from "./key-rows.ts";
+import { findKeyByDigest, KEY_CHANNEL, type KeyRow } from "./key-rows.ts";
 import { toManagedKey } from "./managed-key.ts";
 import { NO_ALIASES } from "../request/model-aliases.ts";
 
@@ -19,13 +20,8 @@ export function createKeySource(database: Database, databaseUrl: string | undefi
   };
 }
 
-/** Finds the key with this current or previous secret. @param digest as 64 hexadecimal digits. */
 async function findByDigest({ kysely }: Database, digest: string): Promise<CachedKey | undefined> {
-  const row = await kysely
-    .selectFrom("keys")
-    .selectAll()
-    .where((eb) => eb.or([eb("digest", "=", digest), eb("previous_digest", "=", digest)]))
-    .executeTakeFirst();
+  const row = await findKeyByDigest(kysely, digest);
   return row && toCachedKey(row);
 }
 
