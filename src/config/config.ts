@@ -25,6 +25,8 @@ export interface Config {
   readonly ledger: LedgerConfig;
   readonly rateLimit: { readonly max: number; readonly windowMs: number };
   readonly redisUrl: string | undefined;
+  /** Time limit of every decision of Redis. Afterwards, the process counts by itself. */
+  readonly redisTimeoutMs: number;
   /** Addresses and networks of proxies whose `X-Forwarded-For` is trusted. */
   readonly trustProxy: readonly string[];
   readonly bodyLimitBytes: number;
@@ -180,6 +182,7 @@ function toConfig(
     }),
     rateLimit: Object.freeze({ max: env.RATE_LIMIT_MAX, windowMs: env.RATE_LIMIT_WINDOW_MS }),
     redisUrl: env.REDIS_URL,
+    redisTimeoutMs: env.REDIS_TIMEOUT_MS,
     trustProxy: Object.freeze(env.TRUST_PROXY),
     bodyLimitBytes: env.BODY_LIMIT_BYTES,
     bodyMemoryBytes: env.BODY_MEMORY_BYTES,

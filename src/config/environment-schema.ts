@@ -79,6 +79,7 @@ export const environmentSchema = z.object({
   RATE_LIMIT_WINDOW_MS: wholeNumber(1, DAY_MS, 60_000),
   REDIS_URL: checkedText(isRedisUrl, "must be a redis:// or rediss:// URL").optional(),
   REDIS_URL_FILE: file,
+  REDIS_TIMEOUT_MS: wholeNumber(1, 60_000, 50),
   TRUST_PROXY: list(
     isProxyNetwork,
     "must be addresses or CIDR networks separated by commas, such as 10.0.0.0/8, or loopback, linklocal, uniquelocal; " +
