@@ -7,7 +7,7 @@ import type { Config } from "./config/config.ts";
 import { ShutdownState, beginShutdown } from "./http/shutdown.ts";
 import { chainKeyStores, createStaticKeyStore } from "./auth/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
-import type { RedisStore } from "./store/redis.ts";
+import type { RedisOptions, RedisStore } from "./store/redis.ts";
 import { connectUpstream, type Upstream } from "./upstream/openrouter.ts";
 
 /** Time between the abort of all requests and the end of their connections, in which the last bytes are sent. */
@@ -115,22 +115,36 @@ async function openPersistence(
 }
 
 /** Creates the Redis store, if `REDIS_URL` is set. Imports its modules only then. */
-async function openRedis({ redisUrl }: Config, logger: Logger): Promise<RedisStore | undefined> {
+export async function openRedis(
+  { redisUrl, redisTimeoutMs }: Config,
+  logger: Logger,
+): Promise<RedisStore | undefined> {
   if (redisUrl === undefined) return undefined;
   const { RedisStore: RedisStoreClass } = await import("./store/redis.ts");
-  return new RedisStoreClass(redisUrl, createRedisWarning(logger));
+  return new RedisStoreClass(redisUrl, { timeoutMs: redisTimeoutMs, ...createRedisLog(logger) });
 }
 
-/** Creates a callback that logs at most one Redis error in 30 s, because the Redis client reports every failed attempt. */
-function createRedisWarning(logger: Logger): (error: Error) => void {
-  const everyMs = 30_000;
+/**
+ * Creates callbacks that log at most one failure of Redis in a minute, because the Redis client reports every failed attempt,
+ * and one recovery for each logged failure.
+ */
+function createRedisLog(logger: Logger): Pick<RedisOptions, "onFailure" | "onRecovery"> {
+  const everyMs = 60_000;
   let last = -everyMs;
-  return (error) => {
-    if (performance.now() - last < everyMs) return;
-    last = performance.now();
-    logger.warn(
-      { cause: "code" in error ? error.code : error.name },
-      "redis: unavailable, counting in this process",
-    );
+  let isReported = false;
+  return {
+    onFailure: (error) => {
+      if (performance.now() - last < everyMs) return;
+      last = performance.now();
+      isReported = true;
+      logger.warn(
+        { cause: "code" in error ? error.code : error.name },
+        "redis: unavailable, counting in this process",
+      );
+    },
+    onRecovery: () => {
+      if (isReported) logger.info("redis: recovered, counting in Redis");
+      isReported = false;
+    },
   };
 }

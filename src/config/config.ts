@@ -27,6 +27,8 @@ export interface Config {
   /** How long a request waits for money of a budget that requests in flight hold. */
   readonly budgetWaitMs: number;
   readonly redisUrl: string | undefined;
+  /** Time limit of every decision of Redis. Afterwards, the process counts by itself. */
+  readonly redisTimeoutMs: number;
   /** Addresses and networks of proxies whose `X-Forwarded-For` is trusted. */
   readonly trustProxy: readonly string[];
   readonly bodyLimitBytes: number;
@@ -183,6 +185,7 @@ function toConfig(
     rateLimit: Object.freeze({ max: env.RATE_LIMIT_MAX, windowMs: env.RATE_LIMIT_WINDOW_MS }),
     budgetWaitMs: env.BUDGET_WAIT_MS,
     redisUrl: env.REDIS_URL,
+    redisTimeoutMs: env.REDIS_TIMEOUT_MS,
     trustProxy: Object.freeze(env.TRUST_PROXY),
     bodyLimitBytes: env.BODY_LIMIT_BYTES,
     bodyMemoryBytes: env.BODY_MEMORY_BYTES,

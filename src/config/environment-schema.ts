@@ -80,6 +80,7 @@ export const environmentSchema = z.object({
   BUDGET_WAIT_MS: wholeNumber(0, 60_000, 2_000),
   REDIS_URL: checkedText(isRedisUrl, "must be a redis:// or rediss:// URL").optional(),
   REDIS_URL_FILE: file,
+  REDIS_TIMEOUT_MS: wholeNumber(1, 60_000, 50),
   TRUST_PROXY: list(
     isProxyNetwork,
     "must be addresses or CIDR networks separated by commas, such as 10.0.0.0/8, or loopback, linklocal, uniquelocal; " +

@@ -12,6 +12,7 @@ import { refuseForbiddenModels } from "../auth/model-policy.ts";
 import type { BodyMemory } from "../limits/body-memory.ts";
 import { getCallerId } from "../limits/caller-id.ts";
 import type { InFlight } from "../limits/in-flight.ts";
+import { estimateTokens } from "../limits/token-estimate.ts";
 import { GatewayError } from "../errors.ts";
 import { readSession } from "../http/session.ts";
 import type { ModelAliases } from "../request/model-aliases.ts";
@@ -115,10 +116,28 @@ function createHandler(endpoint: RelayedEndpoint, options: RelayEndpointOptions)
           sink,
         ),
       );
-    if (!recorder) start();
-    else recorder.begin(context, (error) => (error ? sendError(request, reply, error) : start()));
+    const begin = (): void => {
+      if (!recorder) start();
+      else recorder.begin(context, (error) => (error ? sendError(request, reply, error) : start()));
+    };
+    const { limitHold } = context;
+    if (limitHold?.limitsTokens)
+      beginAfter(request, reply, {
+        admitted: limitHold.admitTokens(context, reply, estimateTokens(body, call.fields)),
+        begin,
+      });
+    else begin();
     return undefined;
   };
+}
+
+/** Begins a request when it has been admitted, unless it has ended by then. An ended request would be recorded without end. */
+function beginAfter(
+  { context }: FastifyRequest,
+  reply: FastifyReply,
+  { admitted, begin }: { admitted: Promise<void>; begin: () => void },
+): void {
+  admitted.then(() => (context.hasEnded ? undefined : begin())).catch((error: unknown) => reply.send(error));
 }
 
 /** Formats the query string of the parameters that are forwarded. */
