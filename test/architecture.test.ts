@@ -15,6 +15,7 @@ const RANKS: readonly (readonly string[])[] = [
     "json-values",
     "bounded-text",
     "durations",
+    "money",
     "key-secret",
     "stop-signals",
     "parent-exit",

@@ -6,7 +6,7 @@ import { type CostBound, type CostComponent, estimateCost } from "../pricing/est
 import type { UnboundedCost } from "../pricing/unbounded-costs.ts";
 import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { Model, ModelCatalog } from "../upstream/model-catalog.ts";
-import { formatUsd } from "../metering/money.ts";
+import { formatUsd } from "../money.ts";
 
 /**
  * Whether a chat completion request is a dry run.

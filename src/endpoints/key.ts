@@ -4,7 +4,7 @@ import type { CallerKey } from "../auth/caller-key.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import type { Database } from "../store/database.ts";
 import { type KeyUsage, readKeyUsage, NO_USAGE } from "../metering/sql/key-usage.ts";
-import { toUsd } from "../metering/money.ts";
+import { toUsd } from "../money.ts";
 import { BASE_PATHS } from "./base-paths.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 

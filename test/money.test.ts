@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatUsd, toNanodollars, toUsd } from "../../src/metering/money.ts";
+import { formatUsd, toNanodollars, toUsd } from "../src/money.ts";
 
 test.each([
   [0, 0],
