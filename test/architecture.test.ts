@@ -55,7 +55,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   "lru-cache": ["auth", "http", "limits", "upstream"],
   commander: ["cli"],
   ioredis: ["store"],
-  kysely: ["keys", "metering", "store"],
+  kysely: ["alerts", "keys", "metering", "store"],
   pg: ["keys", "store"],
   "node:sqlite": ["store"],
   pino: ["observability"],

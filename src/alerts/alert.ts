@@ -96,7 +96,8 @@ export interface BudgetThreshold {
  */
 export function createBudgetAlert(threshold: BudgetThreshold): Alert {
   const { scope, scopeId, keyId, period, startsAt, endsAt, limitNanodollars, percent } = threshold;
-  const owner = keyId === undefined ? scopeId : `${keyId}/${scopeId}`;
+  // Ids are logged and sent as a header, so they do not contain the name of an end user, which can be an e-mail address.
+  const owner = keyId === undefined ? scopeId : `${keyId}/${digest(scopeId).slice(0, NAME_DIGEST_CHARS)}`;
   return {
     id: toAlertId("budget_threshold", scope, owner, period, startsAt, limitNanodollars, percent),
     type: "budget_threshold",
@@ -157,6 +158,29 @@ export function createUnknownCostAlert(record: AlertedRecord, hour: number): Ale
   };
 }
 
+/** A balance at OpenRouter that is below the configured amount. */
+export interface LowCredit {
+  readonly source: LowAccountCreditData["source"];
+  readonly remainingNanodollars: number;
+  readonly lowNanodollars: number;
+  /** ms since 1970. */
+  readonly now: number;
+}
+
+/** Creates the alert for a low balance at OpenRouter: at most one per balance and day (UTC), for all replicas together. */
+export function createCreditAlert({ source, remainingNanodollars, lowNanodollars, now }: LowCredit): Alert {
+  return {
+    id: toAlertId("low_account_credit", source, toIsoTime(now).slice(0, 10)),
+    type: "low_account_credit",
+    data: {
+      source,
+      remaining_usd: formatUsd(remainingNanodollars),
+      threshold_usd: formatUsd(lowNanodollars),
+    },
+  };
+}
+
+const NAME_DIGEST_CHARS = 32;
 const ID_MAX_CHARS = 200;
 
 /**
@@ -171,7 +195,11 @@ export function toAlertId(...parts: readonly (string | number)[]): string {
       encodeURIComponent(character.toWellFormed()).replace(".", "%2E"),
     );
   if (id.length <= ID_MAX_CHARS) return id;
-  return `${id.slice(0, ID_MAX_CHARS / 2)}-${createHash("sha256").update(id).digest("hex")}`;
+  return `${id.slice(0, ID_MAX_CHARS / 2)}-${digest(id)}`;
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 function toIsoTime(ms: number): string {
