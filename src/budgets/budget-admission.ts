@@ -208,9 +208,12 @@ export class BudgetAdmission {
     return short;
   }
 
-  /** Stops adjusting leases, and gives the idle money back. Called when no request is in flight. */
-  async close(): Promise<void> {
-    await this.#keeper.close();
+  /**
+   * Stops adjusting leases, and gives the idle money back. Called when no request is in flight.
+   * @returns whether all money could be given back.
+   */
+  async close(): Promise<boolean> {
+    return this.#keeper.close();
   }
 }
 
