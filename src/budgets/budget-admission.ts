@@ -203,7 +203,10 @@ export class BudgetAdmission {
         wanted: Math.max(wanted, allowance.target) - allowance.idle,
       })),
     );
-    if (drawn) return [];
+    if (drawn) {
+      account.blockedBy = undefined;
+      return [];
+    }
     account.blockedBy = short.reduce((a, b) => (b.left < a.left ? b : a));
     return short;
   }
