@@ -7,7 +7,7 @@ import { writeRequests } from "../../../src/metering/sql/upsert.ts";
 import type { Database } from "../../../src/store/database.ts";
 import type { Reference } from "./reference.ts";
 
-// What another process does to the requests of a process that is dead, or that seems dead.
+// Another process does this to the requests of a process that is dead, or that seems dead.
 
 const HOUR_MS = 3_600_000;
 const DEAD_AFTER_MS = 60_000;
