@@ -75,7 +75,9 @@ export class LeaseKeeper {
     allowance.limit = limit;
     allowance.changedAt = changedAt;
     // The lease may exceed the new limit.
-    if (isLower) void this.#giveBack([[allowance, allowance.idle]]).catch(this.#options.onFailure);
+    if (!isLower) return;
+    allowance.reclaim();
+    void this.#giveBack([[allowance, allowance.idle]]).catch(this.#options.onFailure);
   }
 
   /** Draws money for a low allowance in the background. */
@@ -205,15 +207,14 @@ export class LeaseKeeper {
     const byText = new Map(leases.map(({ id, nanodollars }) => [formatBudgetId(id), nanodollars]));
     for (const { allowance, version } of uncertain) {
       if (allowance.version !== version || allowance.pending > 0) continue;
-      allowance.leased = byText.get(allowance.text) ?? 0;
-      allowance.isUncertain = allowance.held > 0;
+      allowance.correct(byText.get(allowance.text) ?? 0);
     }
   }
 
   /** Gives idle money of a budget back at the request of another replica. */
   async #returnIdle(text: string): Promise<void> {
     const allowance = this.#allowances.get(text);
-    if (!allowance || allowance.idle <= 0) return;
+    if (!allowance || (allowance.idle <= 0 && !allowance.hasReclaimed)) return;
     try {
       await this.#giveBack([[allowance, allowance.idle]]);
       this.#options.store.announceReturn(allowance.id);
