@@ -2,7 +2,7 @@ import { GatewayError } from "../errors.ts";
 import type { Account } from "./account.ts";
 import { Allowance } from "./allowance.ts";
 import { formatBudgetId } from "./budget-id.ts";
-import type { BudgetAmount, BudgetStore } from "./budget-store.ts";
+import type { BudgetStore, ReturnedAmount } from "./budget-store.ts";
 import type { BudgetDefinition } from "./definitions.ts";
 
 const TICK_MS = 1_000;
@@ -165,9 +165,9 @@ export class LeaseKeeper {
     const leases = await store.readLeases();
     const amounts = leases.map(({ id, nanodollars }) => {
       const { held = 0 } = this.#allowances.get(formatBudgetId(id)) ?? {};
-      return { id, nanodollars: nanodollars - held };
+      return { id, nanodollars: nanodollars - held, isUnused: held === 0 };
     });
-    await store.giveBack(amounts.filter(({ nanodollars }) => nanodollars > 0));
+    await store.giveBack(amounts.filter(({ nanodollars }) => nanodollars >= 0));
   }
 
   async #runTick(): Promise<void> {
@@ -224,10 +224,10 @@ export class LeaseKeeper {
   }
 
   async #giveBack(parts: readonly (readonly [Allowance, number])[]): Promise<void> {
-    const amounts: BudgetAmount[] = [];
+    const amounts: ReturnedAmount[] = [];
     for (const [allowance, nanodollars] of parts) {
       const taken = allowance.takeIdle(nanodollars);
-      if (taken > 0) amounts.push({ id: allowance.id, nanodollars: taken });
+      if (taken > 0) amounts.push({ id: allowance.id, nanodollars: taken, isUnused: allowance.held === 0 });
     }
     if (amounts.length === 0) return;
     const allowances = parts.map(([allowance]) => allowance);

@@ -37,5 +37,5 @@ test("a request whose cost cannot be estimated holds the amount that its key nam
 test("no code of budgets uses Redis, which may be stale or empty after a restart (LiteLLM #30684)", () => {
   const files = globSync("src/{budgets,metering}/**/*.ts");
   expect(files.length).toBeGreaterThan(20);
-  for (const file of files) expect(readFileSync(file, "utf8"), file).not.toMatch(/from ".*redis.*"/);
+  expect(files.filter((file) => /from ".*redis.*"/.test(readFileSync(file, "utf8")))).toEqual([]);
 });

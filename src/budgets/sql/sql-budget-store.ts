@@ -7,6 +7,7 @@ import type {
   BudgetStore,
   Draw,
   DrawnBudget,
+  ReturnedAmount,
   ReturnListener,
   Spending,
   StoredBudget,
@@ -60,7 +61,7 @@ export class SqlBudgetStore implements BudgetStore {
       if (!rows.has(formatBudgetId(budget.id))) await openBudget(database, budget, readSpent);
   }
 
-  async giveBack(amounts: readonly BudgetAmount[]): Promise<void> {
+  async giveBack(amounts: readonly ReturnedAmount[]): Promise<void> {
     await returnLeases(this.#options.database, this.#options.instance, amounts);
   }
 

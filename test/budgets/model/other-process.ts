@@ -57,6 +57,8 @@ export async function lookUpCosts(database: Database, reference: Reference, limi
     .execute();
   for (const { id, request_id } of pending) {
     const request = reference.requests.get(request_id);
+    // Upstream has ended a request that was taken over, although its own process still reads the response.
+    if (request?.isAdopted) request.billed ??= request.worstCase >> 2;
     if (request?.billed === undefined) continue;
     await settleRow(database, id, {
       state: "settled",

@@ -149,7 +149,8 @@ export class World {
     const flight = this.#take(pick);
     if (!flight) return;
     const { request, context } = flight;
-    const billed = end === "not sent" ? 0 : Math.floor((request.worstCase * share) / 1_000);
+    const ownBill = end === "not sent" ? 0 : Math.floor((request.worstCase * share) / 1_000);
+    const billed = request.billed ?? ownBill;
     request.billed = billed;
     if (billed > request.worstCase) this.reference.hasOverrun = true;
     request.isBillKnown = end === "settled" || end === "not sent";
