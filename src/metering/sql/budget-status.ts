@@ -1,21 +1,15 @@
+import type { Kysely } from "kysely";
 import { type BudgetStatus, readBudgets } from "../../budgets/sql/read-budgets.ts";
 import { toGroupScope, toKeyScope } from "../../budgets/scopes.ts";
-import type { BudgetPeriod, LimitSettings } from "../../limits/limit-settings.ts";
-import type { Database } from "../../store/database.ts";
-import { type KeyUsage, readKeyUsage, type Spending } from "./key-usage.ts";
+import type { LimitSettings } from "../../limits/limit-settings.ts";
+import type { Database, Tables } from "../../store/database.ts";
+import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
 
 /** A key or a group, with its limits. */
 interface Limited {
   readonly id: string;
   readonly limits: LimitSettings;
 }
-
-const SPENDING_OF: Readonly<Record<BudgetPeriod, keyof Spending>> = {
-  day: "daily",
-  week: "weekly",
-  month: "monthly",
-  total: "total",
-};
 
 /**
  * Reads the current periods of the budgets of a key. Before the first request of a period, the budget has no row, and the sums
@@ -27,17 +21,14 @@ export async function readKeyBudgets(
   { id, limits: { budgets } }: Limited,
   now: number,
 ): Promise<BudgetStatus[]> {
-  if (Object.keys(budgets).length === 0) return [];
-  let usage: Promise<KeyUsage> | undefined;
-  return readBudgets(database, { scope: toKeyScope(id), budgets }, now, async (period) => {
-    usage ??= readKeyUsage(database, id, now);
-    return Number((await usage).cost[SPENDING_OF[period]]);
-  });
+  return readBudgets(database, { scope: toKeyScope(id), budgets }, now, (startsAt) =>
+    readCost(selectDailySums(database, startsAt).where("key_id", "=", id)),
+  );
 }
 
 /**
- * Reads the current periods of the budgets of a group. The ledger has no sums by group, so a budget without a row counts as
- * unspent.
+ * Reads the current periods of the budgets of a group. Without a row, the keys that belong to the group now state what was
+ * spent.
  * @param now ms since 1970.
  */
 export async function readGroupBudgets(
@@ -45,6 +36,27 @@ export async function readGroupBudgets(
   { id, limits: { budgets } }: Limited,
   now: number,
 ): Promise<BudgetStatus[]> {
-  if (Object.keys(budgets).length === 0) return [];
-  return readBudgets(database, { scope: toGroupScope(id), budgets }, now, async () => 0);
+  return readBudgets(database, { scope: toGroupScope(id), budgets }, now, (startsAt) =>
+    readCost(
+      selectDailySums(database, startsAt).where("key_id", "in", (eb) =>
+        eb.selectFrom("keys").select("keys.id").where("group_id", "=", id),
+      ),
+    ),
+  );
+}
+
+type DailySums = ReturnType<typeof selectDailySums>;
+
+function selectDailySums({ reader }: { readonly reader: Kysely<Tables> }, startsAt: number) {
+  return reader.selectFrom("rollups_daily").where("day", ">=", startsAt);
+}
+
+async function readCost(sums: DailySums): Promise<number> {
+  const { billions, rest } = await sums
+    .select((eb) => {
+      const parts = selectSumParts(eb.ref("cost_nanodollars"));
+      return [parts.billions.as("billions"), parts.rest.as("rest")];
+    })
+    .executeTakeFirstOrThrow();
+  return Number(joinSumParts(billions, rest));
 }
