@@ -22,8 +22,10 @@ import { KnownSecrets } from "./auth/known-secrets.ts";
 import { LookUpQueue } from "./auth/look-up-queue.ts";
 import { BodyMemory } from "./limits/body-memory.ts";
 import type { InFlight } from "./limits/in-flight.ts";
+import { KeyLimiter } from "./limits/key-limiter.ts";
 import { createLimit } from "./limits/rate-limit.ts";
 import { limitResponseMemory } from "./limits/response-memory.ts";
+import { hasRateLimits } from "./limits/scoped-limits.ts";
 import { logRequest } from "./observability/logger.ts";
 import { registerCatalog } from "./endpoints/catalog.ts";
 import { registerGeneration } from "./endpoints/generation.ts";
@@ -35,6 +37,7 @@ import { handleNotFound } from "./endpoints/not-found.ts";
 import { registerRoot } from "./endpoints/root.ts";
 import type { RelayOptions } from "./relay/relay-options.ts";
 import type { RedisStore } from "./store/redis.ts";
+import type { AccountBalance } from "./upstream/account-balance.ts";
 import { CatalogCache } from "./upstream/catalog-cache.ts";
 import { EndpointCatalog } from "./upstream/endpoint-catalog.ts";
 import { LimitedFetch } from "./upstream/limited-fetch.ts";
@@ -53,6 +56,8 @@ export interface AppDependencies {
   readonly config: Config;
   readonly keys: KeyStore;
   readonly upstream: Upstream;
+  /** undefined without an OpenRouter account, and if `ACCOUNT_POLL_MS` is 0. */
+  readonly account: AccountBalance | undefined;
   readonly redis: RedisStore | undefined;
   /** Keys and ledger in a database; undefined without a database. */
   readonly persistence: Persistence | undefined;
@@ -73,6 +78,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     // Must run before `leave`, which deletes the counts of a caller when its last request ends.
     bodyMemory.release(context);
     inFlight.leave(context);
+    context.limitHold?.end(context);
     context.meter?.end(context);
     logRequest(logger, context);
   };
@@ -85,6 +91,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   guardAgainstSmuggling(app);
   await allowOrigins(app, config.corsOrigins, logger);
   const limits = createLimits(config, redis);
+  app.addHook("onClose", () => limits.keyLimiter.close());
   handleNotFound(app, limits.unknownUrls);
   keepBodiesRaw(app, {
     maxBytes: config.bodyLimitBytes,
@@ -105,9 +112,10 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   const { config, keys, upstream, redis, persistence, logger, shutdown, inFlight, bodyMemory } = deps;
   const { openrouterApiKey, allowAnonymous } = config;
   const { appUrl, appTitle } = config.upstream;
-  const { failedLogins, enforcePerKey } = limits;
+  const { failedLogins, enforcePerKey, enforcePerKeyForModels } = limits;
   const access = { openrouterApiKey, keys, failedLogins, ...loginMemory(config) };
-  const accessHooks = [authenticate({ ...access, allowAnonymous, role: "caller" }), enforcePerKey];
+  const asCaller = authenticate({ ...access, allowAnonymous, role: "caller" });
+  const accessHooks = [asCaller, enforcePerKey];
   const authorization = openrouterApiKey === undefined ? undefined : `Bearer ${openrouterApiKey}`;
   const catalog = new ModelCatalog(upstream, authorization, {
     onSkipped: (entries) => logger.warn({ entries }, "models: skipped listed entries without an id"),
@@ -124,7 +132,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
     },
   });
   registerRelayedEndpoints(app, {
-    accessHooks,
+    accessHooks: [asCaller, enforcePerKeyForModels],
     inFlight,
     bodyMemory,
     upstream,
@@ -133,6 +141,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
     aliases: config.modelAliases,
     recorder: persistence?.recorder,
     relay: createRelayOptions(config, persistence),
+    account: deps.account,
     appUrl,
     appTitle,
   });
@@ -217,10 +226,16 @@ function createLimits(config: Config, redis: RedisStore | undefined) {
   const { max, windowMs } = config.rateLimit;
   const perAddress = { max: max || UNAUTHENTICATED_MAX, windowMs, redis, refusesFromMemory: true };
   const perKey = createLimit({ name: "key", max, windowMs, redis });
+  const keyLimiter = new KeyLimiter({ redis, defaultLimit: config.rateLimit });
   return {
+    keyLimiter,
     failedLogins: createLimit({ name: "failed-login", ...perAddress }),
     unknownUrls: createLimit({ name: "unknown-url", ...perAddress }),
-    enforcePerKey: ({ caller }: FastifyRequest, reply: FastifyReply) =>
-      perKey.consume(caller.limitKey, reply),
+    enforcePerKey: ({ caller: { key, limitKey } }: FastifyRequest, reply: FastifyReply) =>
+      key && hasRateLimits(key) ? keyLimiter.admitRead(key, reply) : perKey.consume(limitKey, reply),
+    enforcePerKeyForModels: ({ caller: { key, limitKey }, context }: FastifyRequest, reply: FastifyReply) =>
+      key && hasRateLimits(key)
+        ? keyLimiter.admitModelRequest(context, key, reply)
+        : perKey.consume(limitKey, reply),
   };
 }

@@ -232,9 +232,12 @@ export class GatewayError extends Error {
     return new GatewayError(code, message, details);
   }
 
-  /** Returns the body in the shape that OpenAI's SDKs parse. All four keys are always present. */
-  toJson(): string {
-    const { message, type, param, code } = this;
+  /**
+   * Returns the body in the shape that OpenAI's SDKs parse. All four keys are always present.
+   * @param code a code that the client knows better; default: the code of this error.
+   */
+  toJson(code: string = this.code): string {
+    const { message, type, param } = this;
     return JSON.stringify({ error: { message, type, param, code } });
   }
 

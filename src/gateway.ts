@@ -7,7 +7,10 @@ import type { Config } from "./config/config.ts";
 import { ShutdownState, beginShutdown } from "./http/shutdown.ts";
 import { chainKeyStores, createStaticKeyStore } from "./auth/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
-import type { RedisStore } from "./store/redis.ts";
+import type { RedisOptions, RedisStore } from "./store/redis.ts";
+import { logAlert } from "./alerts/log-alert.ts";
+import { createBalanceReaders } from "./upstream/account.ts";
+import { AccountBalance } from "./upstream/account-balance.ts";
 import { connectUpstream, type Upstream } from "./upstream/openrouter.ts";
 
 /** Time between the abort of all requests and the end of their connections, in which the last bytes are sent. */
@@ -39,6 +42,7 @@ export async function startGateway(
   const inFlight = new InFlight(config.maxInFlight, config.maxInFlightPerKey);
   const upstream = connectUpstream(config.upstream);
   const persistence = await openPersistence(config, upstream, logger, onFirstKeys);
+  const account = createAccountBalance(config, { upstream, persistence, logger });
   const redis = await openRedis(config, logger);
   const app = await buildApp({
     config,
@@ -46,6 +50,7 @@ export async function startGateway(
       ? chainKeyStores(createStaticKeyStore(config.gatewayKeys), persistence.keyCache)
       : createStaticKeyStore(config.gatewayKeys),
     upstream,
+    account,
     redis,
     persistence,
     logger,
@@ -54,12 +59,14 @@ export async function startGateway(
   });
   const closeDependencies = async (): Promise<void> => {
     redis?.close();
+    await account?.stop();
     await persistence?.close();
     await upstream.close();
   };
   try {
     await persistence?.open();
     const url = await app.listen({ host: await resolveAddress(config.host), port: config.port });
+    account?.start();
     return {
       url,
       async stop({ delayMs, graceMs }) {
@@ -114,23 +121,62 @@ async function openPersistence(
   return new PersistenceClass({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
 }
 
-/** Creates the Redis store, if `REDIS_URL` is set. Imports its modules only then. */
-async function openRedis({ redisUrl }: Config, logger: Logger): Promise<RedisStore | undefined> {
-  if (redisUrl === undefined) return undefined;
-  const { RedisStore: RedisStoreClass } = await import("./store/redis.ts");
-  return new RedisStoreClass(redisUrl, createRedisWarning(logger));
+interface AccountDependencies {
+  readonly upstream: Upstream;
+  readonly persistence: Persistence | undefined;
+  readonly logger: Logger;
 }
 
-/** Creates a callback that logs at most one Redis error in 30 s, because the Redis client reports every failed attempt. */
-function createRedisWarning(logger: Logger): (error: Error) => void {
-  const everyMs = 30_000;
+/** Creates the poll of the account's money, if there is an account and `ACCOUNT_POLL_MS` is not 0. */
+function createAccountBalance(
+  { account, openrouterApiKey }: Config,
+  { upstream, persistence, logger }: AccountDependencies,
+): AccountBalance | undefined {
+  const { pollMs, lowNanodollars, managementKey } = account;
+  if (openrouterApiKey === undefined || pollMs === 0) return undefined;
+  return new AccountBalance({
+    readers: createBalanceReaders(upstream, { apiKey: openrouterApiKey, managementKey }),
+    pollMs,
+    lowNanodollars,
+    raise: async (alert) => {
+      if (persistence) await persistence.raiseAlert(alert);
+      else logAlert(logger, alert);
+    },
+    logger,
+  });
+}
+
+/** Creates the Redis store, if `REDIS_URL` is set. Imports its modules only then. */
+export async function openRedis(
+  { redisUrl, redisTimeoutMs }: Config,
+  logger: Logger,
+): Promise<RedisStore | undefined> {
+  if (redisUrl === undefined) return undefined;
+  const { RedisStore: RedisStoreClass } = await import("./store/redis.ts");
+  return new RedisStoreClass(redisUrl, { timeoutMs: redisTimeoutMs, ...createRedisLog(logger) });
+}
+
+/**
+ * Creates callbacks that log at most one failure of Redis in a minute, because the Redis client reports every failed attempt,
+ * and one recovery for each logged failure.
+ */
+function createRedisLog(logger: Logger): Pick<RedisOptions, "onFailure" | "onRecovery"> {
+  const everyMs = 60_000;
   let last = -everyMs;
-  return (error) => {
-    if (performance.now() - last < everyMs) return;
-    last = performance.now();
-    logger.warn(
-      { cause: "code" in error ? error.code : error.name },
-      "redis: unavailable, counting in this process",
-    );
+  let isReported = false;
+  return {
+    onFailure: (error) => {
+      if (performance.now() - last < everyMs) return;
+      last = performance.now();
+      isReported = true;
+      logger.warn(
+        { cause: "code" in error ? error.code : error.name },
+        "redis: unavailable, counting in this process",
+      );
+    },
+    onRecovery: () => {
+      if (isReported) logger.info("redis: recovered, counting in Redis");
+      isReported = false;
+    },
   };
 }

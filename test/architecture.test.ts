@@ -11,6 +11,7 @@ import { expect, test } from "vitest";
 const RANKS: readonly (readonly string[])[] = [
   [
     "errors",
+    "money",
     "printable",
     "json-values",
     "bounded-text",
@@ -52,11 +53,11 @@ const DEMO = "src/demo.ts imports tools/simulator/simulator.ts";
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream"],
   zod: ["admin", "config", "keys", "presentation"],
-  "lru-cache": ["auth", "http", "limits", "upstream"],
+  "lru-cache": ["auth", "budgets", "http", "limits", "upstream"],
   commander: ["cli"],
   ioredis: ["store"],
-  kysely: ["keys", "metering", "store"],
-  pg: ["keys", "store"],
+  kysely: ["alerts", "budgets", "keys", "metering", "store"],
+  pg: ["store"],
   "node:sqlite": ["store"],
   pino: ["observability"],
   fastify: ["app"],

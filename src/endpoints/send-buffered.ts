@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
-import { addUpstreamHeaders } from "../http/headers.ts";
+import { addUpstreamHeaders, type HeaderMap } from "../http/headers.ts";
 import type { BufferedResponse } from "../upstream/fetch-buffered.ts";
 import { readResponseHead } from "../upstream/response-head.ts";
 
@@ -24,7 +24,10 @@ export function sendBuffered(
     throw createBadResponseError(response, isError);
   if (isError) context.outcome = "upstream_error";
   context.bytesOut = body.length;
-  return reply.code(status).headers(addUpstreamHeaders({}, headers)).send(body);
+  const all = addUpstreamHeaders(reply.getHeaders() as HeaderMap, headers);
+  // Headers of the gateway's limits that must not be mixed with upstream's.
+  for (const name of Object.keys(reply.getHeaders())) if (!(name in all)) reply.removeHeader(name);
+  return reply.code(status).headers(all).send(body);
 }
 
 function createBadResponseError({ status, headers }: BufferedResponse, isError: boolean): GatewayError {

@@ -107,7 +107,15 @@ function addPrefixed(headers: Record<string, string>, incoming: IncomingHttpHead
 }
 
 /**
- * Adds the headers of upstream's response that may be forwarded. They replace headers of the gateway with the same name.
+ * Headers that state a limit, of the kind "", "-requests" or "-tokens". Those of one kind are from the gateway or from
+ * upstream, never mixed.
+ */
+const LIMIT_HEADER = /^x-ratelimit-(?:limit|remaining|reset)(-requests|-tokens|)$/;
+const LIMIT_FIELDS = ["limit", "remaining", "reset"] as const;
+
+/**
+ * Adds the headers of upstream's response that may be forwarded. They replace headers of the gateway with the same name,
+ * except the limits on requests and tokens under OpenAI's names, which are those of the gateway if it has such limits.
  * @param ours the gateway's headers, changed in place.
  * @param upstream headers with lower-case names, as undici returns them.
  */
@@ -115,12 +123,24 @@ export function addUpstreamHeaders(ours: HeaderMap, upstream: IncomingHttpHeader
   // undici returns a repeated header as an array, although the type does not allow it.
   const named = [upstream.connection as string | readonly string[] | undefined].flat().join(",");
   const connection = named === "" ? [] : named.toLowerCase().split(/[\s,]+/);
+  const ownKinds = ["-requests", "-tokens"].filter((kind) => `x-ratelimit-limit${kind}` in ours);
   for (const name of Object.keys(upstream)) {
     const value = upstream[name];
     if (value === undefined || STOPPED.has(name) || connection.includes(name)) continue;
     if (name.startsWith("cf-") || name.startsWith("access-control-")) continue;
+    if (name.startsWith("x-ratelimit-")) {
+      const kind = LIMIT_HEADER.exec(name)?.[1];
+      if (kind !== undefined && ownKinds.includes(kind)) continue;
+      if (kind === "") removeOtherLimits(ours, upstream);
+    }
     if (Array.isArray(value) ? value.every((one) => SAFE_VALUE.test(one)) : SAFE_VALUE.test(value))
       ours[name] = value;
   }
   return ours;
+}
+
+/** Removes the gateway's headers of limits without a kind that upstream does not replace. */
+function removeOtherLimits(ours: HeaderMap, upstream: IncomingHttpHeaders): void {
+  for (const field of LIMIT_FIELDS)
+    if (upstream[`x-ratelimit-${field}`] === undefined) delete ours[`x-ratelimit-${field}`];
 }

@@ -56,6 +56,19 @@ export interface CallerHoldings {
   bodyBytes: number;
 }
 
+/** The places and tokens that a request holds under the limits of its key and group. Implemented by `limits/`. */
+export interface LimitHold {
+  /** Whether the request has limits on tokens, so that `admitTokens` must be called when its body has been read. */
+  readonly limitsTokens: boolean;
+  /**
+   * Counts the estimated tokens of the request, and adds the headers of its limits on tokens to the response.
+   * @throws GatewayError 429 if a limit is reached.
+   */
+  admitTokens(context: RequestContext, reply: FastifyReply, tokens: number): Promise<void>;
+  /** Releases the places, and replaces the estimated tokens by those that upstream stated. Called when the request has ended. */
+  end(context: RequestContext): void;
+}
+
 /** State of one request that `limits/` uses. It is part of the request context, which saves an object per request. */
 export interface LimitState {
   /** Identity of the caller, for limits per caller: see limits/caller-id.ts. */
@@ -68,6 +81,8 @@ export interface LimitState {
   isUploading: boolean;
   /** Bytes of the body that are counted as held. */
   bodyBytesHeld: number;
+  /** Undefined if neither the key nor its group limits requests, tokens or requests in flight. */
+  limitHold: LimitHold | undefined;
 }
 
 /** State of one request: filled in while the request is processed, and reported once, when it has ended. */
@@ -101,6 +116,7 @@ export class RequestContext implements LimitState {
   holdings: CallerHoldings | undefined = undefined;
   isUploading = false;
   bodyBytesHeld = 0;
+  limitHold: LimitHold | undefined = undefined;
   /** Records the cost of the request; undefined if the cost is not recorded. */
   meter: RequestMeter | undefined = undefined;
   /** Whether part of the request may have reached upstream. */

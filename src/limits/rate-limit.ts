@@ -2,10 +2,8 @@ import type { FastifyReply } from "fastify";
 import { GatewayError } from "../errors.ts";
 import type { RedisStore } from "../store/redis.ts";
 import { BlockedCallers } from "./blocked-callers.ts";
+import { createRequestHeaders, createRetryHeaders } from "./limit-headers.ts";
 import { type WindowCount, LocalCounter } from "./local-counter.ts";
-
-/** SDKs ignore a `retry-after` above 60 s. */
-const RETRY_AFTER_MAX_MS = 60_000;
 
 /** Limits the requests of each caller in a fixed window of time. */
 export interface Limit {
@@ -60,7 +58,7 @@ class FixedWindowLimit implements Limit {
       this.#blocked.add(caller, resetMs);
       throw this.#createRefusal(resetMs);
     }
-    reply?.headers(createLimitHeaders(max, max - count, resetMs));
+    reply?.headers(createRequestHeaders(max, max - count, resetMs));
   }
 
   #count(caller: string): WindowCount | Promise<WindowCount> {
@@ -88,26 +86,8 @@ class FixedWindowLimit implements Limit {
 
   #createRefusal(resetMs: number): GatewayError {
     const { max, windowMs } = this.#options;
-    const waitMs = Math.max(1, Math.min(Math.ceil(resetMs), RETRY_AFTER_MAX_MS));
     return new GatewayError("rate_limit_exceeded", `Too many requests: at most ${max} per ${windowMs} ms.`, {
-      headers: {
-        ...createLimitHeaders(max, 0, resetMs),
-        "retry-after": String(Math.ceil(waitMs / 1000)),
-        "retry-after-ms": String(waitMs),
-      },
+      headers: { ...createRequestHeaders(max, 0, resetMs), ...createRetryHeaders(resetMs) },
     });
   }
-}
-
-/** Creates the rate limit headers, under the common names and under the names that OpenAI uses. Times are in seconds. */
-function createLimitHeaders(max: number, remaining: number, resetMs: number): Record<string, string> {
-  const [limit, left, reset] = [String(max), String(remaining), String(Math.ceil(resetMs / 1000))];
-  return {
-    "x-ratelimit-limit": limit,
-    "x-ratelimit-remaining": left,
-    "x-ratelimit-reset": reset,
-    "x-ratelimit-limit-requests": limit,
-    "x-ratelimit-remaining-requests": left,
-    "x-ratelimit-reset-requests": `${reset}s`,
-  };
 }

@@ -1,14 +1,24 @@
 import { Redis, ReplyError } from "ioredis";
+import {
+  type Correction,
+  createDecideArguments,
+  createEndArguments,
+  DECIDE_SCRIPT,
+  type Decision,
+  END_SCRIPT,
+  isWholeNumber,
+  readDecision,
+  RENEW_SCRIPT,
+  type SharedLimit,
+} from "./redis-limits.ts";
 
-/**
- * Short timeouts, so that an unresponsive Redis does not block requests. By default, ioredis queues commands without a time
- * limit.
- */
+/** By default, ioredis waits 10 s for a connection. */
 const CONNECT_TIMEOUT_MS = 500;
-const COMMAND_TIMEOUT_MS = 150;
 const RECONNECT_MAX_MS = 2_000;
 /** Time without Redis after a failure. Otherwise, every request would wait for the timeout. */
 const RECOVERY_MS = 2_000;
+/** Places that one command renews. Redis does nothing else meanwhile. */
+const RENEWED_MAX = 1_000;
 
 /**
  * Counts one request and returns the count and the remaining ms of its window. The script starts a new window if the key has
@@ -31,22 +41,36 @@ export interface SharedCount {
   readonly resetMs: number;
 }
 
+export interface RedisOptions {
+  /** Time limit of every command in ms, so that an unresponsive Redis does not block requests. */
+  readonly timeoutMs: number;
+  /** Called with every failure, possibly often. The error has a `code` but no message from Redis. */
+  readonly onFailure: (error: Error) => void;
+  /** Called when the first command after a failure has succeeded. */
+  readonly onRecovery: () => void;
+}
+
 /** The connection to Redis and its health. */
 export class RedisStore {
   readonly #client: Redis;
   readonly #onFailure: (error: Error) => void;
+  readonly #onRecovery: () => void;
   #failedAt = -Infinity;
+  #hasFailed = false;
 
   /**
    * Connects in the background, and reconnects when the connection is lost. Commands fail immediately without a connection,
-   * and after 150 ms if Redis does not respond.
-   * @param onFailure called with every failure, possibly often. The error has a `code` but no message from Redis.
+   * and after `timeoutMs` if Redis does not respond.
    */
-  constructor(url: string, onFailure: (error: Error) => void) {
-    this.#onFailure = (error) => onFailure(withoutText(error));
+  constructor(url: string, { timeoutMs, onFailure, onRecovery }: RedisOptions) {
+    this.#onFailure = (error) => {
+      this.#hasFailed = true;
+      onFailure(withoutText(error));
+    };
+    this.#onRecovery = onRecovery;
     this.#client = new Redis(url, {
       connectTimeout: CONNECT_TIMEOUT_MS,
-      commandTimeout: COMMAND_TIMEOUT_MS,
+      commandTimeout: timeoutMs,
       maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
       retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), RECONNECT_MAX_MS),
@@ -71,7 +95,56 @@ export class RedisStore {
    * @throws an error of Redis or of the connection, or an error with the code UNEXPECTED_REPLY.
    */
   async count(key: string, windowMs: number): Promise<SharedCount> {
-    return readCount(await this.#client.eval(COUNT_SCRIPT, 1, key, windowMs), windowMs);
+    const counted = readCount(await this.#client.eval(COUNT_SCRIPT, 1, key, windowMs), windowMs);
+    this.#succeeded();
+    return counted;
+  }
+
+  /**
+   * Decides in one round trip whether a request fits in all limits, and counts it only if it does.
+   * @param tokens to count in limits on tokens; 0 only checks that they are not exhausted.
+   * @param member identifies the request in limits on places.
+   * @throws an error of Redis or of the connection, or an error with the code UNEXPECTED_REPLY.
+   */
+  async decide(limits: readonly SharedLimit[], tokens: number, member: string): Promise<Decision> {
+    const args = createDecideArguments(limits, tokens, member);
+    const reply = await this.#client.eval(DECIDE_SCRIPT, limits.length, ...args);
+    const decision = readDecision(reply, limits, tokens);
+    if (!decision) throw createReplyError();
+    this.#succeeded();
+    return decision;
+  }
+
+  /**
+   * Releases the places of a request and corrects its tokens. Nothing waits for the reply. While Redis has failed, no command
+   * is sent: the places then expire, and the tokens stay as they were counted.
+   */
+  end(places: readonly SharedLimit[], corrections: readonly Correction[], member: string): void {
+    const count = places.length + corrections.length;
+    if (count === 0 || !this.usable) return;
+    const args = createEndArguments(places, corrections, member);
+    this.#client.eval(END_SCRIPT, count, ...args).catch((error: unknown) => this.failed(error as Error));
+  }
+
+  /** Extends the time of places that this process holds. Nothing waits for the reply. */
+  renew({ key, windowMs }: SharedLimit, members: readonly string[]): void {
+    for (let from = 0; from < members.length && this.#client.status === "ready"; from += RENEWED_MAX) {
+      const part = members.slice(from, from + RENEWED_MAX);
+      this.#client
+        .eval(RENEW_SCRIPT, 1, key, windowMs, ...part)
+        .catch((error: unknown) => this.failed(error as Error));
+    }
+  }
+
+  /** Calls `onReady` after every connect: the server may have lost its data. */
+  listenForReady(onReady: () => void): void {
+    this.#client.on("ready", onReady);
+  }
+
+  #succeeded(): void {
+    if (!this.#hasFailed) return;
+    this.#hasFailed = false;
+    this.#onRecovery();
   }
 
   /** Whether Redis responds to PING. */
@@ -97,11 +170,11 @@ function readCount(reply: unknown, windowMs: number): SharedCount {
     if (isWholeNumber(count, 1, Number.MAX_SAFE_INTEGER) && isWholeNumber(resetMs, 0, windowMs))
       return { count, resetMs };
   }
-  throw Object.assign(new Error("redis: unexpected reply to the count script"), { code: "UNEXPECTED_REPLY" });
+  throw createReplyError();
 }
 
-function isWholeNumber(value: unknown, min: number, max: number): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
+function createReplyError(): Error {
+  return Object.assign(new Error("redis: unexpected reply to a script"), { code: "UNEXPECTED_REPLY" });
 }
 
 /**

@@ -23,7 +23,7 @@ test("the gateway admits RATE_LIMIT_MAX requests of a key per window, and then r
     "x-ratelimit-reset": "120",
     "x-ratelimit-limit-requests": "3",
     "x-ratelimit-remaining-requests": "1",
-    "x-ratelimit-reset-requests": "120s",
+    "x-ratelimit-reset-requests": "2m0s",
   });
   expect(responses[3]?.headers).toMatchObject({
     "retry-after": "60",
