@@ -30,7 +30,7 @@ export interface ScopedBudgets {
 }
 
 /** Reads the cost of the requests of a scope since the start of a period, for a budget without a row. */
-export type ReadCostSince = (startsAt: number) => Promise<number>;
+export type ReadCostSince = (period: BudgetPeriod, startsAt: number) => Promise<number>;
 
 /**
  * Reads the current periods of budgets, in the order of {@link BUDGET_PERIODS}.
@@ -50,7 +50,7 @@ export async function readBudgets(
     if (!budget) continue;
     const bounds = findPeriod(period, now);
     const row = rows.find((one) => one.period === period && one.starts_at === bounds.startsAt);
-    const spent = row?.spent_nanodollars ?? (await readCostSince(bounds.startsAt));
+    const spent = row?.spent_nanodollars ?? (await readCostSince(period, bounds.startsAt));
     const presumed = row?.presumed_nanodollars ?? 0;
     const { limitNanodollars: limit, mode } = budget;
     const reserved = row?.leased_nanodollars ?? 0;

@@ -1,9 +1,8 @@
-import type { Kysely } from "kysely";
 import { type BudgetStatus, readBudgets } from "../../budgets/sql/read-budgets.ts";
 import { toGroupScope, toKeyScope } from "../../budgets/scopes.ts";
 import type { LimitSettings } from "../../limits/limit-settings.ts";
-import type { Database, Tables } from "../../store/database.ts";
-import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
+import type { Database } from "../../store/database.ts";
+import { readSpent } from "./budget-changes.ts";
 
 /** A key or a group, with its limits. */
 interface Limited {
@@ -18,45 +17,32 @@ interface Limited {
  */
 export async function readKeyBudgets(
   database: Database,
-  { id, limits: { budgets } }: Limited,
+  { id, limits }: Limited,
   now: number,
 ): Promise<BudgetStatus[]> {
-  return readBudgets(database, { scope: toKeyScope(id), budgets }, now, (startsAt) =>
-    readCost(selectDailySums(database, startsAt).where("key_id", "=", id)),
-  );
+  return readStatus(database, toKeyScope(id), limits, now);
 }
 
 /**
- * Reads the current periods of the budgets of a group. Without a row, the keys that belong to the group now state what was
- * spent.
+ * Reads the current periods of the budgets of a group. Without a row, the sums of the keys that belong to the group now state
+ * what was spent.
  * @param now ms since 1970.
  */
 export async function readGroupBudgets(
   database: Database,
-  { id, limits: { budgets } }: Limited,
+  { id, limits }: Limited,
   now: number,
 ): Promise<BudgetStatus[]> {
-  return readBudgets(database, { scope: toGroupScope(id), budgets }, now, (startsAt) =>
-    readCost(
-      selectDailySums(database, startsAt).where("key_id", "in", (eb) =>
-        eb.selectFrom("keys").select("keys.id").where("group_id", "=", id),
-      ),
-    ),
+  return readStatus(database, toGroupScope(id), limits, now);
+}
+
+async function readStatus(
+  database: Database,
+  scope: string,
+  { budgets }: LimitSettings,
+  now: number,
+): Promise<BudgetStatus[]> {
+  return readBudgets(database, { scope, budgets }, now, (period, startsAt) =>
+    readSpent(database.reader, { scope, period, startsAt }),
   );
-}
-
-type DailySums = ReturnType<typeof selectDailySums>;
-
-function selectDailySums({ reader }: { readonly reader: Kysely<Tables> }, startsAt: number) {
-  return reader.selectFrom("rollups_daily").where("day", ">=", startsAt);
-}
-
-async function readCost(sums: DailySums): Promise<number> {
-  const { billions, rest } = await sums
-    .select((eb) => {
-      const parts = selectSumParts(eb.ref("cost_nanodollars"));
-      return [parts.billions.as("billions"), parts.rest.as("rest")];
-    })
-    .executeTakeFirstOrThrow();
-  return Number(joinSumParts(billions, rest));
 }
