@@ -55,6 +55,7 @@ export class RedisStore {
   readonly #client: Redis;
   readonly #onFailure: (error: Error) => void;
   readonly #onRecovery: () => void;
+  readonly #timeoutMs: number;
   #failedAt = -Infinity;
   #hasFailed = false;
 
@@ -68,9 +69,9 @@ export class RedisStore {
       onFailure(withoutText(error));
     };
     this.#onRecovery = onRecovery;
+    this.#timeoutMs = timeoutMs;
     this.#client = new Redis(url, {
       connectTimeout: CONNECT_TIMEOUT_MS,
-      commandTimeout: timeoutMs,
       maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
       retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), RECONNECT_MAX_MS),
@@ -95,7 +96,7 @@ export class RedisStore {
    * @throws an error of Redis or of the connection, or an error with the code UNEXPECTED_REPLY.
    */
   async count(key: string, windowMs: number): Promise<SharedCount> {
-    const counted = readCount(await this.#client.eval(COUNT_SCRIPT, 1, key, windowMs), windowMs);
+    const counted = readCount(await this.#eval(COUNT_SCRIPT, 1, key, windowMs), windowMs);
     this.#succeeded();
     return counted;
   }
@@ -108,7 +109,7 @@ export class RedisStore {
    */
   async decide(limits: readonly SharedLimit[], tokens: number, member: string): Promise<Decision> {
     const args = createDecideArguments(limits, tokens, member);
-    const reply = await this.#client.eval(DECIDE_SCRIPT, limits.length, ...args);
+    const reply = await this.#eval(DECIDE_SCRIPT, limits.length, ...args);
     const decision = readDecision(reply, limits, tokens);
     if (!decision) throw createReplyError();
     this.#succeeded();
@@ -123,22 +124,37 @@ export class RedisStore {
     const count = places.length + corrections.length;
     if (count === 0 || !this.usable) return;
     const args = createEndArguments(places, corrections, member);
-    this.#client.eval(END_SCRIPT, count, ...args).catch((error: unknown) => this.failed(error as Error));
+    this.#eval(END_SCRIPT, count, ...args).catch((error: unknown) => this.failed(error as Error));
   }
 
   /** Extends the time of places that this process holds. Nothing waits for the reply. */
   renew({ key, windowMs }: SharedLimit, members: readonly string[]): void {
     for (let from = 0; from < members.length && this.#client.status === "ready"; from += RENEWED_MAX) {
       const part = members.slice(from, from + RENEWED_MAX);
-      this.#client
-        .eval(RENEW_SCRIPT, 1, key, windowMs, ...part)
-        .catch((error: unknown) => this.failed(error as Error));
+      this.#eval(RENEW_SCRIPT, 1, key, windowMs, ...part).catch((error: unknown) =>
+        this.failed(error as Error),
+      );
     }
   }
 
   /** Calls `onReady` after every connect: the server may have lost its data. */
   listenForReady(onReady: () => void): void {
     this.#client.on("ready", onReady);
+  }
+
+  #eval(script: string, keys: number, ...args: (string | number)[]): Promise<unknown> {
+    return this.#limit(this.#client.eval(script, keys, ...args));
+  }
+
+  /**
+   * Limits the time of a command. ioredis has such a limit, but it counts time in which this process was busy: when the event
+   * loop is late, timers run before arrived replies are read. Immediates run after that.
+   */
+  #limit(reply: Promise<unknown>): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const timer = setTimeout(() => setImmediate(reject, createTimeoutError()), this.#timeoutMs);
+    reply.then(resolve, reject).finally(() => clearTimeout(timer));
+    return promise;
   }
 
   #succeeded(): void {
@@ -150,7 +166,7 @@ export class RedisStore {
   /** Whether Redis responds to PING. */
   async isReachable(): Promise<boolean> {
     try {
-      return (await this.#client.ping()) === "PONG";
+      return (await this.#limit(this.#client.ping())) === "PONG";
     } catch {
       return false;
     }
@@ -171,6 +187,10 @@ function readCount(reply: unknown, windowMs: number): SharedCount {
       return { count, resetMs };
   }
   throw createReplyError();
+}
+
+function createTimeoutError(): Error {
+  return Object.assign(new Error("redis: no reply in time"), { code: "ETIMEDOUT" });
 }
 
 function createReplyError(): Error {
