@@ -17,8 +17,8 @@ const CONNECT_TIMEOUT_MS = 500;
 const RECONNECT_MAX_MS = 2_000;
 /** Time without Redis after a failure. Otherwise, every request would wait for the timeout. */
 const RECOVERY_MS = 2_000;
-/** Places that one command renews. Redis does nothing else meanwhile. */
-const RENEWED_MAX = 1_000;
+/** Places that one command renews or releases. Redis does nothing else meanwhile. */
+const MEMBERS_MAX = 1_000;
 
 /**
  * Counts one request and returns the count and the remaining ms of its window. The script starts a new window if the key has
@@ -117,24 +117,29 @@ export class RedisStore {
   }
 
   /**
-   * Releases the places of a request and corrects its tokens. Nothing waits for the reply. While Redis has failed, no command
-   * is sent: the places then expire, and the tokens stay as they were counted.
+   * Releases the places of a request and corrects its tokens.
+   * @throws an error of Redis or of the connection. The places may then still be taken.
    */
-  end(places: readonly SharedLimit[], corrections: readonly Correction[], member: string): void {
-    const count = places.length + corrections.length;
-    if (count === 0 || !this.usable) return;
+  async end(
+    places: readonly SharedLimit[],
+    corrections: readonly Correction[],
+    member: string,
+  ): Promise<void> {
     const args = createEndArguments(places, corrections, member);
-    this.#eval(END_SCRIPT, count, ...args).catch((error: unknown) => this.failed(error as Error));
+    await this.#eval(END_SCRIPT, places.length + corrections.length, ...args);
+    this.#succeeded();
   }
 
-  /** Extends the time of places that this process holds. Nothing waits for the reply. */
-  renew({ key, windowMs }: SharedLimit, members: readonly string[]): void {
-    for (let from = 0; from < members.length && this.#client.status === "ready"; from += RENEWED_MAX) {
-      const part = members.slice(from, from + RENEWED_MAX);
-      this.#eval(RENEW_SCRIPT, 1, key, windowMs, ...part).catch((error: unknown) =>
-        this.failed(error as Error),
-      );
-    }
+  /** Extends the time of places. @throws an error of Redis or of the connection. */
+  async renew({ key, windowMs }: SharedLimit, members: readonly string[]): Promise<void> {
+    for (let from = 0; from < members.length; from += MEMBERS_MAX)
+      await this.#eval(RENEW_SCRIPT, 1, key, windowMs, ...members.slice(from, from + MEMBERS_MAX));
+  }
+
+  /** Releases places under one limit. @throws an error of Redis or of the connection. */
+  async release(key: string, members: readonly string[]): Promise<void> {
+    for (let from = 0; from < members.length; from += MEMBERS_MAX)
+      await this.#limit(this.#client.zrem(key, ...members.slice(from, from + MEMBERS_MAX)));
   }
 
   /** Calls `onReady` after every connect: the server may have lost its data. */

@@ -219,3 +219,32 @@ test("a reply that arrives in time is used, even if the gateway was too busy to 
   redis.process.kill("SIGSTOP");
   await expect(store.count("sluice:rate:test", 60_000)).rejects.toMatchObject({ code: "ETIMEDOUT" });
 });
+
+test("requests that end while Redis hangs leave no places behind when Redis continues", async () => {
+  const redis = await startRedis();
+  const { gateways, isReady } = await startReplicas(
+    2,
+    [createLimitedKey("a", { maxInFlight: 3 })],
+    redis.url,
+  );
+  const [first, second] = gateways as [LimitedGateway, LimitedGateway];
+  const stream = await first.openStream("a");
+  redis.process.kill("SIGSTOP");
+  const responses = await Promise.all(Array.from({ length: 6 }, () => first.call("a")));
+  expect(countAdmitted(responses)).toBeGreaterThanOrEqual(2);
+  stream.socket.resetAndDestroy();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  redis.process.kill("SIGCONT");
+  await waitUntil(isReady, "Redis to be connected");
+  await waitUntil(async () => {
+    await first.call("a");
+    return readRedisLogs(first).includes("redis: recovered, counting in Redis");
+  }, "the recovery");
+  await waitUntil(async () => (await second.call("a")).status === 200, "the places", 1_000);
+  const client = connectRedis(redis.url);
+  await waitUntil(
+    async () => (await client.zcard("sluice:in-flight:key:key_a")) === 0,
+    "the last place",
+    1_000,
+  );
+});
