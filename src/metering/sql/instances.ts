@@ -4,6 +4,7 @@ import { databaseTime } from "../../store/database-time.ts";
 import { INTERRUPTED, type RequestRow, STATE, UNKNOWN_COST } from "../record.ts";
 import { addToRollups } from "./rollups.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
+import { alertUnknownCosts } from "./unknown-cost-alerts.ts";
 
 /** A gateway process, from its start to its last heartbeat. Times are ms since 1970 by the database's clock. */
 interface InstanceTable {
@@ -81,6 +82,7 @@ export async function adoptOrphans(
     await addToRollups(database, transaction, lost);
     // If such a process is alive after all, its next heartbeat registers it again.
     await transaction.deleteFrom("instances").where("seen_at", "<", lostBefore).execute();
+    await alertUnknownCosts(database, transaction, lost);
     return lost;
   });
 }

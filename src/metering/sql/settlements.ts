@@ -3,6 +3,7 @@ import { databaseTime } from "../../store/database-time.ts";
 import { type RequestRow, STATE, type TokenCount, TRANSITIONS } from "../record.ts";
 import { addToRollups } from "./rollups.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
+import { alertUnknownCosts } from "./unknown-cost-alerts.ts";
 
 /** Time after which another replica may claim the same rows. It is longer than the timeout of a cost lookup. */
 const CLAIM_MS = 15_000;
@@ -110,6 +111,7 @@ export async function settleRow(
     await transaction.updateTable("requests").set(changes).where("id", "=", id).execute();
     const after = { ...before, ...changes };
     await addToRollups(database, transaction, [after], before.state === STATE.unknown ? [before] : []);
+    await alertUnknownCosts(database, transaction, [after]);
     return after;
   });
 }

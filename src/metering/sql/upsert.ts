@@ -3,6 +3,7 @@ import { createBulkInsert, createRowInsert } from "../../store/bulk-insert.ts";
 import type { Database, Tables } from "../../store/database.ts";
 import { INTERRUPTED, isFinal, REQUEST_COLUMNS, type RequestRow, STATE } from "../record.ts";
 import { addToRollups } from "./rollups.ts";
+import { alertUnknownCosts } from "./unknown-cost-alerts.ts";
 
 /**
  * The condition under which a write replaces a stored row; see `TRANSITIONS`. Writes are idempotent: every process may write
@@ -45,6 +46,7 @@ export async function writeRequests(
     const { corrected, before } = await correctUnknown(database, transaction, subtract(rows, written));
     const changed = [...written, ...corrected];
     await addToRollups(database, transaction, changed.filter(isFinal), before);
+    await alertUnknownCosts(database, transaction, changed);
     return changed;
   });
 }
