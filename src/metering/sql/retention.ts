@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Database } from "../../store/database.ts";
+import { deleteEndUserRollupsBefore } from "./end-user-rollups.ts";
 import { FINAL_STATES, toRowIdPrefix } from "../record.ts";
 import { readRetentionTime, type RetentionTime, writeRetentionTime } from "./retention-clock.ts";
 import { HOUR_MS } from "../../durations.ts";
@@ -115,6 +116,7 @@ export class Retention {
       const { database, keepMs, onClockAhead } = this.#options;
       const time = await this.#readTime();
       await deleteRequestsBefore(database, time.trusted - keepMs, signal);
+      await deleteEndUserRollupsBefore(database, time.trusted - keepMs, signal);
       if (time.trusted < time.now && (await hasFinalRowBefore(database, time.now - keepMs)))
         onClockAhead(time);
     });
