@@ -6,6 +6,7 @@ import { INTERRUPTED, type RequestRow, STATE, UNKNOWN_COST } from "../record.ts"
 import { changeBudgets } from "./budget-changes.ts";
 import { addToRollups } from "./rollups.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
+import { alertUnknownCosts } from "./unknown-cost-alerts.ts";
 
 /** A gateway process, from its start to its last heartbeat. Times are ms since 1970 by the database's clock. */
 interface InstanceTable {
@@ -131,6 +132,7 @@ export async function adoptOrphans(
     await expireLeases(database, transaction, await listDead(database, transaction, deadAfterMs));
     // If such a process is alive after all, its next heartbeat registers it again.
     await transaction.deleteFrom("instances").where("seen_at", "<", lostBefore).execute();
+    await alertUnknownCosts(database, transaction, lost);
     return lost;
   });
 }

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Database } from "../../store/database.ts";
+import { deleteEndUserRollupsBefore } from "./end-user-rollups.ts";
 import { FINAL_STATES, toRowIdPrefix } from "../record.ts";
 import { readRetentionTime, type RetentionTime, writeRetentionTime } from "./retention-clock.ts";
 import { deleteBudgetsBefore } from "../../budgets/sql/delete-budgets.ts";
@@ -119,6 +120,7 @@ export class Retention {
       const time = await this.#readTime();
       await deleteRequestsBefore(database, time.trusted - keepMs, signal);
       await deleteBudgetsBefore(database, time.trusted - Math.max(keepMs, LONGEST_PERIOD_MS));
+      await deleteEndUserRollupsBefore(database, time.trusted - keepMs, signal);
       if (time.trusted < time.now && (await hasFinalRowBefore(database, time.now - keepMs)))
         onClockAhead(time);
     });
