@@ -25,7 +25,8 @@ import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import type { Upstream } from "../upstream/openrouter.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 import { RELAYED_ENDPOINTS, type RelayedEndpoint } from "./relayed-endpoints.ts";
-import { createCostEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
+import { createCostEstimate, type EstimateRequest, isDryRun } from "./cost-estimate.ts";
+import type { PriceLists } from "./price-candidates.ts";
 
 const NO_BODY = Buffer.alloc(0);
 /** Bytes that a dry run holds per byte of the body while it fetches prices: parsed strings can take two per character. */
