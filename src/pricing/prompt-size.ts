@@ -75,17 +75,31 @@ export type PromptBound = Omit<PromptSize, "minTokens">;
  */
 export function boundPromptTokens(bytes: Buffer, parts: PromptParts): PromptBound {
   const { escapingBytes, normalizingBytes, tokensPerByte } = measureText(bytes);
-  const rendered = sumUntilUnbounded([boundSchemas(parts.schemas), boundCallValues(parts.callValues)]) ?? NaN;
-  const extra =
-    TEMPLATE_TOKENS +
-    TOKENS_PER_MESSAGE * parts.messages +
-    INSTRUCTION_TOKENS * parts.instructions +
-    ENCRYPTED_FACTOR * parts.encryptedBytes;
-  const text = bytes.length + escapingBytes + rendered;
   const factor = Math.max(tokensPerByte, parts.isOpaque ? ENCRYPTED_FACTOR : 1);
-  const repeated = parts.repeatedBytes * factor;
-  const most = repeated + extra + (parts.isOpaque ? factor * text : text + normalizingBytes);
-  return { maxTokens: Number.isSafeInteger(most) ? most : null, tokensPerByte: factor };
+  const text = bytes.length + escapingBytes + boundRendered(parts, !parts.isOpaque);
+  const normalized = parts.isOpaque ? factor * text : text + normalizingBytes;
+  const most = normalized + factor * parts.repeatedBytes + countExtraTokens(parts);
+  return { maxTokens: toCount(most), tokensPerByte: factor };
+}
+
+/** Bounds the tokens of schemas, tool calls and their results as a provider may print them; NaN: unbounded. */
+function boundRendered({ schemas, callValues }: PromptParts, isNormalized: boolean): number {
+  return (
+    sumUntilUnbounded([boundSchemas(schemas, isNormalized), boundCallValues(callValues, isNormalized)]) ?? NaN
+  );
+}
+
+function countExtraTokens({ messages, instructions, encryptedBytes }: PromptParts): number {
+  return (
+    TEMPLATE_TOKENS +
+    TOKENS_PER_MESSAGE * messages +
+    INSTRUCTION_TOKENS * instructions +
+    ENCRYPTED_FACTOR * encryptedBytes
+  );
+}
+
+function toCount(tokens: number): number | null {
+  return Number.isSafeInteger(tokens) ? tokens : null;
 }
 
 /** Bounds the tokens of a prompt that consists of texts only. */
@@ -98,14 +112,19 @@ export function boundPlainPromptTokens(bytes: Buffer, messages: number): number 
 }
 
 /**
- * Bounds the tokens of the prompt of a chat completion. The lower bound counts ASCII letters and digits, which no
+ * Bounds the tokens of the prompt of a chat completion. The upper bound is simpler, and never lower, than that of
+ * {@link boundPromptTokens}: it counts each byte of a body that is not ASCII as one that is not. The lower bound counts ASCII letters and digits, which no
  * normalization removes. A run of the same character counts once.
  * @param body the request. Parts other than text are not bounded.
  */
 export function boundPromptSize({ fields, bytes }: RequestBody): PromptSize {
   const texts = readItems(fields["messages"]).flatMap((message) => listTexts(readFields(message)["content"]));
   const minTokens = Math.floor(countCharacters(texts) / CHARACTERS_PER_TOKEN);
-  return { minTokens, ...boundPromptTokens(bytes, readChatParts(fields)) };
+  const parts = readChatParts(fields);
+  const { escapingBytes, tokensPerByte } = measureText(bytes);
+  const factor = Math.max(tokensPerByte, parts.isOpaque ? ENCRYPTED_FACTOR : 1);
+  const text = bytes.length + escapingBytes + boundRendered(parts, false);
+  return { minTokens, maxTokens: toCount(factor * text + countExtraTokens(parts)), tokensPerByte: factor };
 }
 
 /** Reads the parts of a chat completion request. */
@@ -165,20 +184,20 @@ export function boundPredictionBytes({ fields, bytes }: RequestBody): number {
   return bytes.length > MEASURED_BYTES ? bytes.length : Buffer.byteLength(JSON.stringify(prediction));
 }
 
-function* boundSchemas(schemas: readonly SchemaPart[]): Iterable<number | undefined> {
-  const budget = createRenderBudget();
+function* boundSchemas(schemas: readonly SchemaPart[], isNormalized: boolean): Iterable<number | undefined> {
+  const budget = createRenderBudget(isNormalized);
   for (const { value, document } of schemas) yield boundRenderedTokens(value, document ?? {}, budget);
 }
 
 /** Bounds the JSON of tool calls and their results, because a provider may parse it and print it again. */
-function* boundCallValues(values: readonly unknown[]): Iterable<number | undefined> {
+function* boundCallValues(values: readonly unknown[], isNormalized: boolean): Iterable<number | undefined> {
   let left = REPRINTED_CHARACTERS;
-  const budget = createRenderBudget();
+  const budget = createRenderBudget(isNormalized);
   for (const value of values)
     if (typeof value !== "string") yield value == null ? 0 : boundRenderedTokens(value, undefined, budget);
     else if (/^\s*[[{]/.test(value)) {
       left -= value.length;
-      yield left < 0 ? undefined : boundReserializedTokens(value);
+      yield left < 0 ? undefined : boundReserializedTokens(value, isNormalized);
     }
 }
 

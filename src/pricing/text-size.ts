@@ -107,15 +107,22 @@ function findTokensPerByte(json: Buffer, hasUnicodeEscape: boolean): number {
 
 const SPACE = 0x20;
 const TWO_BYTES_END = 0x800;
-/**
- * Maximum number of bytes that one byte of UTF-8 occupies in a JSON string, including those that further escaping and Unicode
- * normalization add, except for U+FDFA.
- */
-export const BYTE_TOKENS: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
+/** Maximum number of bytes that one byte of UTF-8 occupies in a JSON string, including those that further escaping adds. */
+const BYTE_TOKENS: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
   if (byte === QUOTE || byte === BACKSLASH) return 2 + PAIR_GROWS_BY;
   if (byte >= ASCII_END) return NON_ASCII_FACTOR;
   return (byte < SPACE ? 6 : 1) + (GROWS_BY[byte] ?? 0);
 });
+/** `BYTE_TOKENS`, including the bytes that Unicode normalization adds to characters other than U+FDFA. */
+const NORMALIZED_TOKENS: Uint8Array = BYTE_TOKENS.map((tokens, byte) =>
+  byte < ASCII_END ? tokens : NON_ASCII_FACTOR,
+);
+
+/** Returns the maximum number of bytes of each byte of UTF-8 in a JSON string. */
+export function getByteTokens(isNormalized: boolean): Uint8Array {
+  return isNormalized ? NORMALIZED_TOKENS : BYTE_TOKENS;
+}
+
 /** JSON writes a lone surrogate as an escape of six bytes, but UTF-8 as a replacement character of three bytes. */
 const ILL_FORMED_FACTOR = 2;
 /** For longer texts, a copy as bytes takes less time than reading the characters. */
@@ -151,26 +158,31 @@ function breaksLineAt(text: string, at: number): boolean {
 
 /**
  * Bounds the tokens of a text that is printed as JSON, XML or HTML.
- * @returns the number of bytes of the JSON string, including those that further escaping and Unicode normalization add.
+ * @param isNormalized whether to include the bytes that Unicode normalization adds.
+ * @returns the number of bytes of the JSON string, including those that further escaping adds.
  */
-export function boundTextTokens(text: string): number {
+export function boundTextTokens(text: string, isNormalized: boolean): number {
+  const byteTokens = getByteTokens(isNormalized);
   let tokens = 2;
   if (text.length > SHORT_CHARACTERS) {
     const bytes = Buffer.from(text);
-    for (let at = 0; at < bytes.length; at++) tokens += BYTE_TOKENS[bytes[at] ?? 0] ?? 0;
-  } else
+    for (let at = 0; at < bytes.length; at++) tokens += byteTokens[bytes[at] ?? 0] ?? 0;
+  } else {
+    const nonAsciiFactor = isNormalized ? NON_ASCII_FACTOR : 1;
     for (let at = 0; at < text.length; at++) {
       const unit = text.charCodeAt(at);
-      if (unit < ASCII_END) tokens += BYTE_TOKENS[unit] ?? 0;
-      else tokens += NON_ASCII_FACTOR * (unit < TWO_BYTES_END ? 2 : 3);
+      if (unit < ASCII_END) tokens += byteTokens[unit] ?? 0;
+      else tokens += nonAsciiFactor * (unit < TWO_BYTES_END ? 2 : 3);
     }
-  return tokens * findTextFactor(text);
+  }
+  return tokens * findTextFactor(text, isNormalized);
 }
 
 /** U+FDFA produces 33 bytes, which is less than twice the number for any other character. */
 const FDFA_TEXT_FACTOR = 2;
 
-/** Returns the factor by which a text that is ill-formed, or has U+FDFA, can exceed the sum of `BYTE_TOKENS`. */
-export function findTextFactor(text: string): number {
-  return (text.isWellFormed() ? 1 : ILL_FORMED_FACTOR) * (text.includes("\ufdfa") ? FDFA_TEXT_FACTOR : 1);
+/** Returns the factor by which a text that is ill-formed, or has U+FDFA, can exceed the sum of its byte tokens. */
+export function findTextFactor(text: string, isNormalized: boolean): number {
+  const factor = text.isWellFormed() ? 1 : ILL_FORMED_FACTOR;
+  return isNormalized && text.includes("\ufdfa") ? factor * FDFA_TEXT_FACTOR : factor;
 }

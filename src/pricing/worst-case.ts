@@ -116,7 +116,7 @@ export function boundWorstCase(
   const { fields } = body;
   const { maxTokens, tokensPerByte } = boundPromptTokens(body.bytes, rules.readParts(fields));
   const reasons = [...findUnboundedCosts(fields, rules.unbounded), ...unbounded];
-  if (models.length === 0) reasons.push(NO_MODEL);
+  if (models.length === 0 && reasons.length === 0) reasons.push(NO_MODEL);
   if (maxTokens === null) reasons.push(UNBOUNDED_SCHEMA);
   const promptTokens = toCount((maxTokens ?? NaN) * (rules.completion?.countPromptUses(fields) ?? 1));
   if (promptTokens === null && maxTokens !== null) reasons.push(TOO_MANY_CHOICES);

@@ -1,3 +1,4 @@
+import { isAscii } from "node:buffer";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { compileModel } from "../../src/pricing/compiled-prices.ts";
@@ -106,6 +107,10 @@ const request = fc.oneof(
   fc.record({ ...plainFields, ...otherFields }, { requiredKeys }),
 );
 
+const asciiRequest = request.map(
+  (fields) => JSON.parse(JSON.stringify(fields).replaceAll(/[^ -~]/g, "x")) as Json,
+);
+
 /** Returns the bound of a chat completion, and that of its dry run. */
 function compare(fields: Json, candidates: readonly CandidateModel[]) {
   const body = toRequestBody(fields);
@@ -119,16 +124,18 @@ function compare(fields: Json, candidates: readonly CandidateModel[]) {
   };
 }
 
-test("the bound of a chat completion is that of its dry run, rounded up", () => {
+test("the bound of a chat completion is that of its dry run, rounded up, if the request is ASCII", () => {
   let bounded = 0;
   fc.assert(
-    fc.property(request, fc.array(candidate, { minLength: 1, maxLength: 3 }), (fields, candidates) => {
-      const { highest, general } = compare(fields, candidates);
+    fc.property(asciiRequest, fc.array(candidate, { minLength: 1, maxLength: 3 }), (fields, candidates) => {
+      const { body, highest, general } = compare(fields, candidates);
+      // The dry run counts each byte of a body as one that is not ASCII if any is.
+      if (!isAscii(body.bytes) || body.bytes.includes("\\u")) return;
       expect(general.nanodollars === null).toBe(highest === null);
       expect(general.unbounded.length > 0).toBe(highest === null);
       if (highest === null || general.nanodollars === null) return;
-      bounded++;
       expect(general.nanodollars).toBeGreaterThanOrEqual(highest);
+      bounded++;
       // Three amounts are rounded up.
       expect(general.nanodollars).toBeLessThanOrEqual(highest * (1 + 1e-14) + 3);
     }),
