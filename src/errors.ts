@@ -45,6 +45,22 @@ const TABLE = {
     ...invalid,
     message: "A key of this name exists; choose another name, or revoke the existing key.",
   },
+  group_not_found: {
+    status: 404,
+    ...invalid,
+    message: "No group of keys has this id or name; list the groups to find it, or create it.",
+  },
+  group_name_taken: {
+    status: 409,
+    ...invalid,
+    message: "A group of this name exists; choose another name, or delete the existing group.",
+  },
+  group_not_empty: {
+    status: 409,
+    ...invalid,
+    message:
+      "Keys belong to this group; move them to another group, or revoke them, and then delete the group.",
+  },
   invalid_json: { status: 400, ...invalid },
   invalid_utf8: { status: 400, ...invalid, message: "The request body is not valid UTF-8." },
   duplicate_field: {
@@ -216,9 +232,12 @@ export class GatewayError extends Error {
     return new GatewayError(code, message, details);
   }
 
-  /** Returns the body in the shape that OpenAI's SDKs parse. All four keys are always present. */
-  toJson(): string {
-    const { message, type, param, code } = this;
+  /**
+   * Returns the body in the shape that OpenAI's SDKs parse. All four keys are always present.
+   * @param code a code that the client knows better; default: the code of this error.
+   */
+  toJson(code: string = this.code): string {
+    const { message, type, param } = this;
     return JSON.stringify({ error: { message, type, param, code } });
   }
 

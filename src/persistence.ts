@@ -1,4 +1,8 @@
 import type { Logger } from "pino";
+import { BudgetAdmission } from "./budgets/budget-admission.ts";
+import { SqlBudgetStore } from "./budgets/sql/sql-budget-store.ts";
+import { readSpent } from "./metering/sql/budget-changes.ts";
+import { createReplicaCount } from "./metering/replica-count.ts";
 import type { Config, StoreConfig } from "./config/config.ts";
 import { KeyCache } from "./auth/key-cache.ts";
 import type { IssuedKey } from "./keys/managed-key.ts";
@@ -8,7 +12,11 @@ import { Checkpoints } from "./store/checkpoints.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { createKeySource } from "./keys/key-source.ts";
 import { Retention } from "./metering/sql/retention.ts";
+import type { Alert } from "./alerts/alert.ts";
+import { AlertDelivery } from "./alerts/alert-delivery.ts";
+import { enqueueAlert } from "./alerts/sql/enqueue-alert.ts";
 import { createGenerationFinder } from "./upstream/generation.ts";
+import { connectWebhook } from "./upstream/webhook.ts";
 import type { Upstream } from "./upstream/openrouter.ts";
 import { DAY_MS } from "./durations.ts";
 
@@ -37,7 +45,9 @@ export class Persistence {
   readonly keys: KeyService;
   readonly keyCache: KeyCache;
   readonly recorder: UsageRecorder;
+  readonly budgets: BudgetAdmission;
   readonly #retention: Retention;
+  readonly #alerts: AlertDelivery;
   /** undefined with PostgreSQL, which runs its own checkpoints. */
   readonly #checkpoints: Checkpoints | undefined;
   readonly #options: PersistenceOptions;
@@ -69,6 +79,7 @@ export class Persistence {
       throw new Error(`the directory ${store.dataDir} (DATA_DIR) cannot be used: ${reason}`, { cause });
     }
     this.keys = new KeyService(this.database);
+    this.budgets = this.#createBudgets();
     this.keyCache = new KeyCache({
       source: createKeySource(this.database, store.databaseUrl),
       graceMs: store.outageGraceMs,
@@ -79,6 +90,7 @@ export class Persistence {
       onReplaced: () => logger.warn("keys: database was restored or replaced, reloading all keys"),
     });
     this.#retention = this.#createRetention();
+    this.#alerts = this.#createAlertDelivery();
     const { sqlite } = this.database;
     this.#checkpoints =
       sqlite &&
@@ -105,10 +117,33 @@ export class Persistence {
     clearTimeout(this.#retryTimer);
     await this.#opening;
     await this.#retention.stop();
+    await this.#alerts.stop();
     await this.keyCache.stop();
     await this.recorder.close();
+    // The recorder has written the rows of all requests, so their reservations are gone.
+    await this.budgets.close();
     await this.#checkpoints?.stop();
     await this.database.close();
+  }
+
+  #createBudgets(): BudgetAdmission {
+    const { config, store, logger } = this.#options;
+    return new BudgetAdmission({
+      store: new SqlBudgetStore({
+        database: this.database,
+        databaseUrl: store.databaseUrl,
+        instance: this.recorder.instance,
+        readSpent,
+        countReplicas: createReplicaCount(this.database),
+      }),
+      waitMs: config.budgetWaitMs,
+      onFailure: (error) => logger.warn({ err: error }, "budgets: lease update failed, will retry"),
+    });
+  }
+
+  /** Stores an alert that belongs to no other change of the database. */
+  async raiseAlert(alert: Alert): Promise<void> {
+    await enqueueAlert(this.database, this.database.kysely, alert);
   }
 
   #createRetention(): Retention {
@@ -119,6 +154,19 @@ export class Persistence {
       onFailure: (error) => logger.warn({ err: error }, "ledger: deletion of old rows failed, will retry"),
       onClockAhead: ({ now, trusted }) =>
         logger.error({ aheadMs: now - trusted }, "ledger: clock jumped forward, deleting old rows slowly"),
+    });
+  }
+
+  #createAlertDelivery(): AlertDelivery {
+    const { config, logger } = this.#options;
+    const { alertWebhook: webhook } = config;
+    return new AlertDelivery({
+      database: this.database,
+      webhook: webhook && {
+        endpoint: connectWebhook(webhook.url, webhook.proxyUrl),
+        secret: webhook.secret,
+      },
+      logger,
     });
   }
 
@@ -133,6 +181,7 @@ export class Persistence {
       await this.keyCache.start();
       await this.#retention.start();
       this.recorder.start();
+      this.#alerts.start();
       this.#checkpoints?.start();
       this.#isOpen = true;
     } catch (error) {

@@ -11,10 +11,12 @@ import { expect, test } from "vitest";
 const RANKS: readonly (readonly string[])[] = [
   [
     "errors",
+    "money",
     "printable",
     "json-values",
     "bounded-text",
     "durations",
+    "money",
     "key-secret",
     "stop-signals",
     "parent-exit",
@@ -51,11 +53,11 @@ const DEMO = "src/demo.ts imports tools/simulator/simulator.ts";
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream"],
   zod: ["admin", "config", "keys", "presentation"],
-  "lru-cache": ["auth", "http", "limits", "upstream"],
+  "lru-cache": ["auth", "budgets", "http", "limits", "upstream"],
   commander: ["cli"],
   ioredis: ["store"],
-  kysely: ["keys", "metering", "store"],
-  pg: ["keys", "store"],
+  kysely: ["alerts", "budgets", "keys", "metering", "store"],
+  pg: ["store"],
   "node:sqlite": ["store"],
   pino: ["observability"],
   fastify: ["app"],

@@ -10,6 +10,8 @@ import type { Database } from "../store/database.ts";
 import { isUnavailable } from "../store/database-errors.ts";
 import type { AdminScope } from "./admin-scope.ts";
 import { registerAuditRoutes } from "./audit-routes.ts";
+import { registerBudgetRoutes } from "./budget-routes.ts";
+import { registerGroupRoutes } from "./group-routes.ts";
 import { registerKeyRoutes } from "./key-routes.ts";
 import { registerRequestRoutes } from "./request-routes.ts";
 import { registerUsageRoutes } from "./usage-routes.ts";
@@ -37,12 +39,16 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   "/keys": ["GET", "POST"],
   "/keys/:key": ["GET", "PATCH", "DELETE"],
   "/keys/:key/rotate": ["POST"],
+  "/keys/:key/budgets": ["GET"],
+  "/groups": ["GET", "POST"],
+  "/groups/:group": ["GET", "PATCH", "DELETE"],
+  "/groups/:group/budgets": ["GET"],
   "/audit": ["GET"],
   "/usage": ["GET"],
   "/requests": ["GET"],
 };
 
-/** The admin API: keys, usage and the ledger, for clients with an admin key. Zod schemas validate and document it. */
+/** The admin API: keys, groups, usage and the ledger, for clients with an admin key. Zod schemas validate and document it. */
 export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions): Promise<void> {
   const { accessHooks, keys, database } = options;
   for (const [url, methods] of Object.entries(METHODS)) rejectOtherMethods(app, PREFIX + url, methods);
@@ -61,6 +67,8 @@ export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions
         else requireJson.call(plugin, request, reply, next);
       });
       registerKeyRoutes(scope, keys);
+      registerGroupRoutes(scope, keys.groups);
+      registerBudgetRoutes(scope, keys, database);
       registerAuditRoutes(scope, keys);
       registerUsageRoutes(scope, keys, database);
       registerRequestRoutes(scope, keys, database);

@@ -3,7 +3,7 @@ import { HOUR_MS } from "../durations.ts";
 // Examples for the page at /docs, which a user can execute without edits. Without them, the page would generate examples
 // from the schemas: an expiry in 1970, names of random characters and an empty chat.
 
-/** Bodies by operation. `POST /admin/v1/keys` creates the key that the other operations use. */
+/** Bodies by operation. `POST /admin/v1/keys` and `POST /admin/v1/groups` create what the other operations use. */
 const BODIES: Readonly<Record<string, unknown>> = {
   "post /openai/v1/chat/completions": {
     model: "openai/gpt-4o-mini",
@@ -19,13 +19,19 @@ const BODIES: Readonly<Record<string, unknown>> = {
   "post /openai/v1/embeddings": { model: "openai/text-embedding-3-small", input: "Hello" },
   "post /openai/v1/rerank": { model: "cohere/rerank-v3.5", query: "Hello", documents: ["Hi", "Bye"] },
   "post /admin/v1/keys": { name: "bob", models: ["google/*", "*:free"] },
-  "patch /admin/v1/keys/{key}": { owner: "Bob" },
+  "patch /admin/v1/keys/{key}": { owner: "Bob", limits: { budgets: { day: { limit_usd: 0.45 } } } },
+  "post /admin/v1/groups": {
+    name: "team-a",
+    limits: { budgets: { month: { limit_usd: 100 } }, requests_per_minute: 600 },
+  },
+  "patch /admin/v1/groups/{group}": { limits: { requests_per_minute: null } },
   "post /admin/v1/keys/{key}/rotate": { grace_ms: HOUR_MS },
 };
 
 /** Required parameters by name. */
 const PARAMETERS: Readonly<Record<string, string>> = {
   key: "bob",
+  group: "team-a",
   id: "openai/gpt-4o-mini",
   author: "openai",
   slug: "gpt-4o-mini",

@@ -134,7 +134,17 @@ export const API_PATHS = {
     get: {
       tags: ["models"],
       summary: "This key: label, limit, usage, and BYOK usage at providers",
+      description:
+        "limit, limit_remaining and limit_reset are those of the budget of which the least money remains, among the budgets of the key and of its group.",
       responses: describeResponses("The same fields as OpenRouter's /key"),
+    },
+  },
+  "/openai/v1/credits": {
+    get: {
+      tags: ["models"],
+      summary: "The credits of this key: its usage, and its usage plus the rest of its tightest budget",
+      description: "A key without a budget gets 404.",
+      responses: describeResponses("The same fields as OpenRouter's /credits"),
     },
   },
   "/openai/v1/generation": {

@@ -8,6 +8,7 @@ import { DAY_MS } from "../durations.ts";
 
 const { name, role, owner, metadata, models, aliases, expiresAt, disabled, onDisconnect, graceMs } =
   keyFields;
+const { group, limits, endUsers, unboundedReservationNanodollars, unblock } = keyFields;
 
 /** Body of `POST /admin/v1/keys`. */
 export const newKeyBodySchema = z
@@ -21,11 +22,17 @@ export const newKeyBodySchema = z
     expires_at: expiresAt.default(null),
     disabled: disabled.default(false),
     on_disconnect: onDisconnect.default("cancel"),
+    group: group.default(null),
+    limits: limits.default({}),
+    end_users: endUsers.default(null),
+    unbounded_reservation_usd: unboundedReservationNanodollars.default(null),
   })
-  .transform(({ expires_at, on_disconnect, ...rest }): NewKey => ({
+  .transform(({ expires_at, on_disconnect, end_users, unbounded_reservation_usd, ...rest }): NewKey => ({
     ...rest,
     expiresAt: expires_at,
     onDisconnect: on_disconnect,
+    endUsers: end_users,
+    unboundedReservationNanodollars: unbounded_reservation_usd,
   }));
 
 /** Body of `PATCH /admin/v1/keys/{key}`. */
@@ -39,13 +46,27 @@ export const keyChangesBodySchema = z
     expires_at: expiresAt,
     disabled,
     on_disconnect: onDisconnect,
+    group,
+    limits,
+    end_users: endUsers,
+    unbounded_reservation_usd: unboundedReservationNanodollars,
+    unblock,
   })
   .partial()
-  .transform(({ expires_at, on_disconnect, ...rest }): KeyChanges => ({
+  .transform(({ expires_at, on_disconnect, end_users, unbounded_reservation_usd, ...rest }): KeyChanges => ({
     ...rest,
     ...(expires_at !== undefined && { expiresAt: expires_at }),
     ...(on_disconnect !== undefined && { onDisconnect: on_disconnect }),
+    ...(end_users !== undefined && { endUsers: end_users }),
+    ...(unbounded_reservation_usd !== undefined && {
+      unboundedReservationNanodollars: unbounded_reservation_usd,
+    }),
   }));
+
+/** The path parameter that selects a key. */
+export const keyParamSchema = z.object({ key: plainTextSchema.min(1).max(64).describe("Id or name") });
+/** The path parameter that selects a group of keys. */
+export const groupParamSchema = z.object({ group: plainTextSchema.min(1).max(64).describe("Id or name") });
 
 /** Body of `POST /admin/v1/keys/{key}/rotate`, which is optional. */
 export const rotationBodySchema = z

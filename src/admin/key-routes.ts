@@ -1,13 +1,12 @@
-import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { Actor } from "../keys/managed-key.ts";
-import { plainTextSchema } from "../keys/key-input.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { issuedKeySchema, keySchema, toIssuedKeyJson, toKeyJson } from "../presentation/key-json.ts";
+import { getActor } from "./actor.ts";
 import type { AdminScope } from "./admin-scope.ts";
 import {
   errorResponseSchemas,
   keyChangesBodySchema,
+  keyParamSchema,
   newKeyBodySchema,
   pageLimitSchema,
   queryTextSchema,
@@ -15,10 +14,10 @@ import {
 } from "./api-schemas.ts";
 
 const tags = ["keys"];
-const keyParam = z.object({ key: plainTextSchema.min(1).max(64).describe("Id or name") });
 const keyResponse = { 200: keySchema, ...errorResponseSchemas };
 const listQuery = z.strictObject({
   owner: queryTextSchema,
+  group: queryTextSchema.describe("Id or name of a group"),
   include_revoked: z
     .enum(["true", "false"], { error: "must be true or false" })
     .default("false")
@@ -47,13 +46,14 @@ function registerReading(scope: AdminScope, keys: KeyService): void {
       },
     },
     async ({ query }) => {
-      const { include_revoked: includeRevoked, ...filter } = query;
-      return { data: (await keys.list({ ...filter, includeRevoked })).map(toKeyJson) };
+      const { include_revoked: includeRevoked, group, ...filter } = query;
+      const groupId = group === undefined ? undefined : (await keys.groups.get(group)).id;
+      return { data: (await keys.list({ ...filter, groupId, includeRevoked })).map(toKeyJson) };
     },
   );
   scope.get(
     "/keys/:key",
-    { schema: { tags, summary: "Show a key", params: keyParam, response: keyResponse } },
+    { schema: { tags, summary: "Show a key", params: keyParamSchema, response: keyResponse } },
     async (request) => toKeyJson(await keys.get(request.params.key)),
   );
 }
@@ -65,7 +65,7 @@ function registerChanges(scope: AdminScope, keys: KeyService): void {
       schema: {
         tags,
         summary: "Change a key",
-        params: keyParam,
+        params: keyParamSchema,
         body: keyChangesBodySchema,
         response: keyResponse,
       },
@@ -74,7 +74,7 @@ function registerChanges(scope: AdminScope, keys: KeyService): void {
   );
   scope.delete(
     "/keys/:key",
-    { schema: { tags, summary: "Revoke a key permanently", params: keyParam, response: keyResponse } },
+    { schema: { tags, summary: "Revoke a key permanently", params: keyParamSchema, response: keyResponse } },
     async (request) => toKeyJson(await keys.revoke(request.params.key, getActor(request))),
   );
 }
@@ -102,7 +102,7 @@ function registerSecrets(scope: AdminScope, keys: KeyService): void {
       schema: {
         tags,
         summary: "Replace the secret of a key; the old secret stays valid for grace_ms",
-        params: keyParam,
+        params: keyParamSchema,
         body: rotationBodySchema,
         response: { 200: issuedKeySchema, ...errorResponseSchemas },
       },
@@ -112,8 +112,4 @@ function registerSecrets(scope: AdminScope, keys: KeyService): void {
       return reply.header("cache-control", "no-store").send(toIssuedKeyJson(issued));
     },
   );
-}
-
-function getActor(request: FastifyRequest): Actor {
-  return { actor: request.caller.key?.id ?? "", source: request.source };
 }

@@ -9,7 +9,7 @@ import { formatOptionalTimestamp, formatTimestamp } from "../presentation/timest
 import type { Database } from "../store/database.ts";
 import { readRequestPages } from "../metering/sql/export.ts";
 import { REQUEST_COLUMNS, type RequestRow, STATES } from "../metering/record.ts";
-import { formatUsd } from "../metering/money.ts";
+import { formatUsd } from "../money.ts";
 import type { AdminScope } from "./admin-scope.ts";
 import { errorResponseSchemas, keyQuerySchema, sessionQuerySchema } from "./api-schemas.ts";
 import { cursorSchema, encodeCursor } from "./cursor.ts";

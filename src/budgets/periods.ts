@@ -11,23 +11,24 @@ export interface PeriodBounds {
   readonly endsAt: number;
 }
 
+const FIND: Readonly<Record<BudgetPeriod, (ms: number) => PeriodBounds>> = {
+  day(ms) {
+    const startsAt = ms - (ms % DAY_MS);
+    return { startsAt, endsAt: startsAt + DAY_MS };
+  },
+  week(ms) {
+    const startsAt = ms - ((ms + WEEK_SHIFT_MS) % (7 * DAY_MS));
+    return { startsAt, endsAt: startsAt + 7 * DAY_MS };
+  },
+  month(ms) {
+    const date = new Date(ms);
+    const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
+    return { startsAt: Date.UTC(year, month), endsAt: Date.UTC(year, month + 1) };
+  },
+  total: () => ({ startsAt: 0, endsAt: Infinity }),
+};
+
 /** Returns the period that contains a time. Days, weeks (from Monday) and months are those of UTC. @param ms since 1970. */
 export function findPeriod(period: BudgetPeriod, ms: number): PeriodBounds {
-  switch (period) {
-    case "day": {
-      const startsAt = ms - (ms % DAY_MS);
-      return { startsAt, endsAt: startsAt + DAY_MS };
-    }
-    case "week": {
-      const startsAt = ms - ((ms + WEEK_SHIFT_MS) % (7 * DAY_MS));
-      return { startsAt, endsAt: startsAt + 7 * DAY_MS };
-    }
-    case "month": {
-      const date = new Date(ms);
-      const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
-      return { startsAt: Date.UTC(year, month), endsAt: Date.UTC(year, month + 1) };
-    }
-    case "total":
-      return { startsAt: 0, endsAt: Infinity };
-  }
+  return FIND[period](ms);
 }

@@ -18,3 +18,9 @@ export function toGroupScope(groupId: string): string {
 export function toEndUserScope(keyId: string, endUser: string): string {
   return `end_user:${keyId}/${endUser}`;
 }
+
+/** Describes a scope for the caller of a key, who knows neither ids nor the names of groups. */
+export function describeScope(scope: string): string {
+  if (scope.startsWith("key:")) return "key";
+  return scope.startsWith("group:") ? "key's group" : "end user";
+}

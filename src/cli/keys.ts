@@ -2,15 +2,25 @@ import { type Command, Option } from "commander";
 import type { ManagedKey, IssuedKey } from "../keys/managed-key.ts";
 import { keyChangesSchema, newKeySchema, rotationSchema } from "../keys/key-input.ts";
 import { toAuditEntryJson, toIssuedKeyJson, toKeyJson } from "../presentation/key-json.ts";
+import { readKeyBudgets } from "../metering/sql/budget-status.ts";
+import { formatLimits, printWithBudgets } from "./budget-table.ts";
+import {
+  addEndUserOptions,
+  addLimitOptions,
+  type EndUserOptions,
+  type LimitOptions,
+  parseUsd,
+  toEndUserInput,
+  toLimitInput,
+} from "./limit-options.ts";
 import { parseExpiry, collectAliases, collectMetadata, parseModels, parseDuration } from "./options.ts";
+import { PAGE_ROWS, readAllPages } from "./pages.ts";
 import { parseOptions, printResult, type CommandSession } from "./session.ts";
-
-const PAGE_ROWS = 500;
 
 /** Runs a command with the configured database. */
 export type RunCommand = (command: (session: CommandSession) => Promise<void>) => Promise<void>;
 
-interface KeyOptions {
+interface KeyOptions extends LimitOptions, EndUserOptions {
   readonly json: boolean;
   readonly name?: string;
   readonly role?: string;
@@ -23,10 +33,20 @@ interface KeyOptions {
   readonly onDisconnect?: string;
   readonly disable?: boolean;
   readonly enable?: boolean;
+  /** false removes the key from its group. */
+  readonly group?: string | false;
+  readonly unboundedReservation?: string | null;
+  readonly unblock?: boolean;
 }
 
 function addSettingOptions(command: Command): Command {
-  return command
+  return addEndUserOptions(addLimitOptions(command))
+    .option("--group <group>", "id or name of the group that the key belongs to")
+    .option(
+      "--unbounded-reservation <usd>",
+      "amount that hard budgets reserve for a request whose cost has no bound, or none: such requests are refused",
+      parseUsd,
+    )
     .option("--owner <text>", "owner of the key")
     .option("--metadata <name=value>", "repeatable; replaces all existing metadata", collectMetadata)
     .option("--models <globs>", "allowed models, such as google/*,*:free, or any", parseModels)
@@ -58,6 +78,11 @@ export function addKeysCommands(program: Command, run: RunCommand): void {
     .option("--no-owner", "remove the owner")
     .option("--no-metadata", "remove all metadata")
     .option("--no-alias", "remove all aliases")
+    .option("--no-group", "remove the key from its group")
+    .option("--no-budget", "remove all budgets of the key")
+    .option("--no-end-users", "remove the settings for end users")
+    .option("--no-end-user-budget", "remove all budgets of end users")
+    .option("--unblock", "accept requests again after one has cost more than was reserved for it")
     .addOption(new Option("--disable", "reject requests with this key").conflicts("enable"))
     .option("--enable", "accept requests with this key again")
     .action((key: string, options: KeyOptions) =>
@@ -70,15 +95,24 @@ export function addKeysCommands(program: Command, run: RunCommand): void {
   addEndCommands(keys, run);
 }
 
+interface ListOptions {
+  readonly owner?: string;
+  readonly group?: string;
+  readonly all: boolean;
+  readonly json: boolean;
+}
+
 function addReadCommands(keys: Command, run: RunCommand): void {
   keys
     .command("list")
     .option("--owner <text>", "only keys of this owner")
+    .option("--group <group>", "only keys of this group (id or name)")
     .option("--all", "include revoked keys", false)
     .option("--json", "print JSON", false)
-    .action(({ owner, all, json }: { owner?: string; all: boolean; json: boolean }) =>
+    .action(({ owner, group, all, json }: ListOptions) =>
       run(async (session) => {
-        const filter = { owner, includeRevoked: all, limit: PAGE_ROWS };
+        const groupId = group === undefined ? undefined : (await session.keys.groups.get(group)).id;
+        const filter = { owner, groupId, includeRevoked: all, limit: PAGE_ROWS };
         const found = await readAllPages((after) => session.keys.list({ ...filter, after }));
         printResult(
           found.map(toKeyJson),
@@ -90,9 +124,14 @@ function addReadCommands(keys: Command, run: RunCommand): void {
     );
   keys
     .command("show <key>")
+    .description("show a key and the current periods of its budgets")
     .option("--json", "print JSON", false)
-    .action((key: string, { json }: { json: boolean }) =>
-      run(async (session) => printKey(await session.keys.get(key), json)),
+    .action((name: string, { json }: { json: boolean }) =>
+      run(async ({ keys: service, database }) => {
+        const key = await service.get(name);
+        const budgets = await readKeyBudgets(database, key, Date.now());
+        printWithBudgets(toKeyJson(key), toTableRow(key), budgets, { asJson: json, noun: "keys" });
+      }),
     );
   keys
     .command("audit")
@@ -109,16 +148,6 @@ function addReadCommands(keys: Command, run: RunCommand): void {
         printResult(entries, entries, json, "changes of keys");
       }),
     );
-}
-
-/** Reads all pages. @param readPage called with the id of the last entry of the previous page. */
-async function readAllPages<T extends { readonly id: string }>(
-  readPage: (id: string | undefined) => Promise<T[]>,
-): Promise<T[]> {
-  const found: T[] = [];
-  for (let page = await readPage(undefined); page.length > 0; page = await readPage(page.at(-1)?.id))
-    found.push(...page);
-  return found;
 }
 
 function addEndCommands(keys: Command, run: RunCommand): void {
@@ -151,11 +180,22 @@ function toFields({ name, models, ...rest }: KeyOptions): Record<string, unknown
   const owner = rest.owner === false ? null : rest.owner;
   const metadata = rest.metadata === false ? {} : rest.metadata;
   const aliases = rest.alias === false ? {} : rest.alias;
-  const fields = { name, owner, metadata, models, aliases, expiresAt: expires, onDisconnect };
-  const disabled = disable ? true : enable ? false : undefined;
-  return Object.fromEntries(
-    Object.entries({ ...fields, disabled }).filter(([, value]) => value !== undefined),
-  );
+  const fields = {
+    name,
+    owner,
+    metadata,
+    models,
+    aliases,
+    expiresAt: expires,
+    onDisconnect,
+    disabled: disable ? true : enable ? false : undefined,
+    group: rest.group === false ? null : rest.group,
+    limits: toLimitInput(rest),
+    endUsers: toEndUserInput(rest),
+    unboundedReservationNanodollars: rest.unboundedReservation,
+    unblock: rest.unblock,
+  };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 function printKey(key: ManagedKey, json: boolean): void {
@@ -164,15 +204,29 @@ function printKey(key: ManagedKey, json: boolean): void {
 
 /** Converts a key to a row of a table. */
 function toTableRow(key: ManagedKey): Record<string, unknown> {
-  const { id, name, role, owner, prefix, models, expires_at, last_used_at } = toKeyJson(key);
+  const { id, name, role, owner, prefix, models, group, expires_at, last_used_at } = toKeyJson(key);
+  const limits = formatLimits(key.limits);
   const state = describeState(key);
-  return { id, name, role, owner, prefix, models: models ?? "any", expires_at, last_used_at, state };
+  return {
+    id,
+    name,
+    role,
+    owner,
+    prefix,
+    models: models ?? "any",
+    group,
+    limits,
+    expires_at,
+    last_used_at,
+    state,
+  };
 }
 
-function describeState({ revokedAt, disabled, expiresAt }: ManagedKey): string {
+function describeState({ revokedAt, disabled, expiresAt, blockedUntil }: ManagedKey): string {
   if (revokedAt !== null) return "revoked";
   if (disabled) return "disabled";
-  return expiresAt !== null && expiresAt <= Date.now() ? "expired" : "active";
+  if (expiresAt !== null && expiresAt <= Date.now()) return "expired";
+  return blockedUntil > Date.now() ? "blocked" : "active";
 }
 
 function printIssued(issued: IssuedKey, json: boolean): void {

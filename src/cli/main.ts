@@ -1,12 +1,13 @@
 import process from "node:process";
 import { Command } from "commander";
 import { GatewayError } from "../errors.ts";
+import { addGroupsCommands } from "./groups.ts";
 import { addKeysCommands, type RunCommand } from "./keys.ts";
 import { CommandError, runWithDatabase } from "./session.ts";
 import { addUsageCommand } from "./usage.ts";
 
 /**
- * Runs a command for keys or usage on the database of the gateway that the environment configures. The gateway may be
+ * Runs a command for keys, groups or usage on the database of the gateway that the environment configures. The gateway may be
  * running; it applies changes within two seconds.
  * @param args command line arguments, without the names of the program and the script.
  */
@@ -21,6 +22,7 @@ export async function runCli(environment: NodeJS.ProcessEnv, args: readonly stri
     .description("Manage the keys of a Sluice gateway and report its usage")
     .showHelpAfterError();
   addKeysCommands(program, run);
+  addGroupsCommands(program, run);
   addUsageCommand(program, run);
   try {
     await program.parseAsync(args, { from: "user" });

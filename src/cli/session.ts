@@ -106,12 +106,20 @@ function loadCommandConfig(environment: EnvironmentRecord) {
   }
 }
 
-/** Names of options that differ from the fields that they set. */
+/** Names of options that differ from the fields that they set, by the path of the field. */
 const OPTIONS: Readonly<Record<string, string>> = {
   aliases: "alias",
   expiresAt: "expires",
   onDisconnect: "on-disconnect",
   graceMs: "grace",
+  unboundedReservationNanodollars: "unbounded-reservation",
+  endUsers: "end-users",
+  "endUsers.budgets": "end-user-budget",
+  "limits.budgets": "budget",
+  "limits.requests_per_minute": "requests-per-minute",
+  "limits.requests_per_day": "requests-per-day",
+  "limits.tokens_per_minute": "tokens-per-minute",
+  "limits.max_in_flight": "max-in-flight",
 };
 
 /** Validates the options of a command. @throws CommandError that names the first invalid option. */
@@ -119,8 +127,9 @@ export function parseOptions<Schema extends z.ZodType>(schema: Schema, value: un
   const result = schema.safeParse(value, { error: describeIssue });
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  const field = String(issue?.path[0] ?? "");
-  throw new CommandError(`--${OPTIONS[field] ?? field} ${issue?.message ?? "is not valid"}`);
+  const [field = "", member] = (issue?.path ?? []).map(String);
+  const option = OPTIONS[`${field}.${member}`] ?? OPTIONS[field] ?? field;
+  throw new CommandError(`--${option} ${issue?.message ?? "is not valid"}`);
 }
 
 /** Prints a result as JSON or as a table. @param noun names the rows in the text for an empty table. */

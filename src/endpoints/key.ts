@@ -4,11 +4,23 @@ import type { CallerKey } from "../auth/caller-key.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import type { Database } from "../store/database.ts";
 import { type KeyUsage, readKeyUsage, NO_USAGE } from "../metering/sql/key-usage.ts";
-import { toUsd } from "../metering/money.ts";
+import { type BudgetStatus, findTightest } from "../budgets/sql/read-budgets.ts";
+import type { BudgetPeriod } from "../limits/limit-settings.ts";
+import { readGroupBudgets, readKeyBudgets } from "../metering/sql/budget-status.ts";
+import { toUsd } from "../money.ts";
 import { BASE_PATHS } from "./base-paths.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 
 export const KEY_PATH = "key";
+export const CREDITS_PATH = "credits";
+
+/** OpenRouter's names of the periods after which a limit resets; null: never. */
+const RESETS: Readonly<Record<BudgetPeriod, string | null>> = {
+  day: "daily",
+  week: "weekly",
+  month: "monthly",
+  total: null,
+};
 
 export interface KeyRouteOptions {
   readonly accessHooks: onRequestAsyncHookHandler[];
@@ -16,35 +28,49 @@ export interface KeyRouteOptions {
   readonly persistence: { readonly database: Database; readonly keys: KeyService } | undefined;
 }
 
-/** Registers `GET /key` below every base path. It describes the gateway key like OpenRouter's `/key`, with its usage. */
-export function registerKey(app: FastifyInstance, { accessHooks, persistence }: KeyRouteOptions): void {
-  const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const { key: own } = request.caller;
-    if (!own) {
-      throw new GatewayError(
-        "unknown_url",
-        "This endpoint describes gateway keys, and the request has none. For an OpenRouter key, call OpenRouter's own /key endpoint.",
-      );
-    }
-    const { usage, expiresAt } = persistence
-      ? await lookUp(own, persistence)
-      : { usage: NO_USAGE, expiresAt: null };
-    return reply.send({ data: describe(own, usage, expiresAt) });
-  };
-  for (const basePath of BASE_PATHS) {
-    const url = `${basePath}/${KEY_PATH}`;
-    rejectOtherMethods(app, url, ["GET"]);
-    app.get(url, { onRequest: accessHooks }, handler);
-  }
+/** The state of a key that both endpoints show. */
+interface KeyState {
+  readonly usage: KeyUsage;
+  /** The budget of the key or its group of which the least money remains. */
+  readonly budget: BudgetStatus | undefined;
+  readonly expiresAt: number | null;
 }
 
-async function lookUp(
-  { id }: CallerKey,
+const NO_STATE: KeyState = { usage: NO_USAGE, budget: undefined, expiresAt: null };
+
+/**
+ * Registers `GET /key` and `GET /credits` below every base path. They describe the gateway key of the request as OpenRouter
+ * describes its own keys and accounts, so that clients can show the limit, the usage and the rest.
+ */
+export function registerKey(app: FastifyInstance, { accessHooks, persistence }: KeyRouteOptions): void {
+  const register = (path: string, describe: (key: CallerKey, state: KeyState) => object): void => {
+    const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+      const { key } = request.caller;
+      if (!key) throw createNoKeyError(path);
+      const state = persistence ? await readState(key, persistence) : NO_STATE;
+      return reply.send({ data: describe(key, state) });
+    };
+    for (const basePath of BASE_PATHS) {
+      const url = `${basePath}/${path}`;
+      rejectOtherMethods(app, url, ["GET"]);
+      app.get(url, { onRequest: accessHooks }, handler);
+    }
+  };
+  register(KEY_PATH, describeKey);
+  register(CREDITS_PATH, describeCredits);
+}
+
+async function readState(
+  key: CallerKey,
   { database, keys }: NonNullable<KeyRouteOptions["persistence"]>,
-): Promise<{ usage: KeyUsage; expiresAt: number | null }> {
+): Promise<KeyState> {
   try {
-    const usage = await readKeyUsage(database, id, Date.now());
-    return { usage, expiresAt: id.startsWith("env:") ? null : (await keys.get(id)).expiresAt };
+    const now = Date.now();
+    const usage = await readKeyUsage(database, key.id, now);
+    const budgets = await readKeyBudgets(database, key, now);
+    if (key.group) budgets.push(...(await readGroupBudgets(database, key.group, now)));
+    const expiresAt = key.id.startsWith("env:") ? null : (await keys.get(key.id)).expiresAt;
+    return { usage, budget: findTightest(budgets), expiresAt };
   } catch (cause) {
     throw new GatewayError("store_unavailable", "The usage of the key is unavailable; try again shortly.", {
       cause,
@@ -52,17 +78,23 @@ async function lookUp(
   }
 }
 
-function describe(
+function createNoKeyError(path: string): GatewayError {
+  return new GatewayError(
+    "unknown_url",
+    `This endpoint describes gateway keys, and the request has none. For an OpenRouter key, call OpenRouter's own /${path} endpoint.`,
+  );
+}
+
+function describeKey(
   { name }: CallerKey,
-  { cost, byok }: KeyUsage,
-  expiresAt: number | null,
+  { usage: { cost, byok }, budget, expiresAt }: KeyState,
 ): Record<string, unknown> {
   return {
     label: name,
     creator_user_id: null,
-    limit: null,
-    limit_remaining: null,
-    limit_reset: null,
+    limit: budget ? toUsd(budget.limit) : null,
+    limit_remaining: budget ? toUsd(budget.remaining) : null,
+    limit_reset: budget ? RESETS[budget.period] : null,
     include_byok_in_limit: false,
     usage: toUsd(cost.total),
     usage_daily: toUsd(cost.daily),
@@ -77,5 +109,22 @@ function describe(
     is_provisioning_key: false,
     expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
     rate_limit: { requests: -1, interval: "10s", note: "This field is deprecated and safe to ignore." },
+  };
+}
+
+/**
+ * Describes the key like an account whose credits are what the key has used, and what remains of its tightest budget.
+ * @throws GatewayError 404 without a budget. OpenRouter itself refuses `/credits` to keys that are not management keys, so
+ * clients handle an error. Null would be no number, which clients and OpenRouter's SDK expect.
+ */
+function describeCredits(_key: CallerKey, { usage: { cost }, budget }: KeyState): Record<string, unknown> {
+  if (!budget)
+    throw new GatewayError(
+      "unknown_url",
+      "This endpoint shows the credits of keys with a budget, and this key has none. Ask the operator to set one, or call GET /key for its usage.",
+    );
+  return {
+    total_credits: toUsd(cost.total + BigInt(budget.remaining)),
+    total_usage: toUsd(cost.total),
   };
 }

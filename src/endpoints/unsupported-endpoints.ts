@@ -18,7 +18,7 @@ const ACCOUNT_PATHS = [
   "benchmarks",
   "byok",
   "classifications",
-  "credits",
+  "credits/:id",
   "datasets",
   "guardrails",
   "keys",

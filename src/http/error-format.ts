@@ -6,10 +6,16 @@ import type { JsonObject } from "../json-values.ts";
 export interface ErrorFormat {
   /** Returns the status of an error response. @param headers the headers of the request. */
   chooseStatus(error: GatewayError, headers: IncomingHttpHeaders): number;
-  /** Formats the JSON body of an error response. */
-  formatBody(error: GatewayError, requestId: string): string;
+  /** Formats the JSON body of an error response. @param request its id, and its headers. */
+  formatBody(error: GatewayError, request: FailedRequest): string;
   /** Formats the SSE events that state why a stream is aborted. None of them reports a complete response. */
   formatEvents(error: GatewayError, requestId: string): string;
+}
+
+/** The properties of a request that the format of its error can depend on. */
+export interface FailedRequest {
+  readonly id: string;
+  readonly headers: IncomingHttpHeaders;
 }
 
 /** The format of OpenAI's Chat Completions API, with OpenRouter's format of errors within a stream. */
@@ -19,8 +25,17 @@ export const OPENAI_ERRORS: ErrorFormat = {
   formatEvents: (error) => `data: ${error.toEventJson()}\n\n`,
 };
 
-/** Codex repeats a request five times after these statuses, and shows the message of a 400 at once. */
-const REPEATED_BY_CODEX: ReadonlySet<number> = new Set([401, 403, 404, 413]);
+/**
+ * Codex repeats a request five times after these statuses. It shows the message of a 400 at once, and reports a 429 with the
+ * code `insufficient_quota` as "Quota exceeded" without repeating the request.
+ */
+const CODEX_STATUSES: ReadonlyMap<number, number> = new Map([
+  [401, 400],
+  [402, 429],
+  [403, 400],
+  [404, 400],
+  [413, 400],
+]);
 
 /**
  * The format of OpenAI's Responses API. An aborted stream ends with two events, because OpenAI's SDKs raise an error at `error`,
@@ -28,8 +43,9 @@ const REPEATED_BY_CODEX: ReadonlySet<number> = new Set([401, 403, 404, 413]);
  * id of the response, and hide the reason. The SDKs for Python and Go recognize the event by its member `error`.
  */
 export const RESPONSES_ERRORS: ErrorFormat = {
-  chooseStatus: ({ status }, headers) => (isCodex(headers) && REPEATED_BY_CODEX.has(status) ? 400 : status),
-  formatBody: (error) => error.toJson(),
+  chooseStatus: ({ status }, headers) => (isCodex(headers) && CODEX_STATUSES.get(status)) || status,
+  formatBody: (error, { headers }) =>
+    error.status === 402 && isCodex(headers) ? error.toJson("insufficient_quota") : error.toJson(),
   formatEvents: ({ message, type, param, code }) =>
     formatEvent({
       type: "error",
@@ -66,7 +82,7 @@ const ANTHROPIC_TYPES: ReadonlyMap<number, string> = new Map([
 /** The format of Anthropic's Messages API. */
 export const ANTHROPIC_ERRORS: ErrorFormat = {
   chooseStatus: (error) => error.status,
-  formatBody: (error, requestId) => JSON.stringify(toAnthropicError(error, requestId)),
+  formatBody: (error, { id }) => JSON.stringify(toAnthropicError(error, id)),
   formatEvents: (error, requestId) => formatEvent(toAnthropicError(error, requestId)),
 };
 

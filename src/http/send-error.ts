@@ -23,7 +23,7 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, error: G
   const { context } = request;
   context.recordError(error);
   const status = context.errorFormat.chooseStatus(error, request.headers);
-  const body = Buffer.from(context.errorFormat.formatBody(error, request.id));
+  const body = Buffer.from(context.errorFormat.formatBody(error, request));
   const headers = getDefaultHeaders(reply);
   Object.assign(headers, error.headers, {
     "content-type": "application/json",

@@ -3,6 +3,7 @@ import { ALIASES_MAX, findAliasMistake } from "../request/model-aliases.ts";
 import { normalizeModelId } from "../request/model-id.ts";
 import { ANONYMOUS } from "../auth/caller-key.ts";
 import { DAY_MS } from "../durations.ts";
+import { endUserChangesSchema, limitChangesSchema, usdSchema } from "./limit-input.ts";
 
 const GRACE_MAX_MS = 30 * DAY_MS;
 
@@ -16,16 +17,24 @@ export const plainTextSchema = z
 /** The end of the year 9999 in ms since 1970: the last time that ISO 8601 writes with four digits for the year. */
 const TIME_MAX_MS = 253_402_300_799_999;
 
-/** Names appear in logs, URLs and command lines. */
-const name = z
-  .string()
-  .regex(/^[\w.-]{1,64}$/, "must be up to 64 letters, digits, '.', '_' or '-'")
-  .refine((text) => !/^\.+$/.test(text), "must not consist of dots only, which a URL cannot contain")
-  .refine((text) => !text.startsWith("key_"), "must not begin with key_, as ids do")
-  .refine(
-    (text) => text !== ANONYMOUS,
-    `must not be ${ANONYMOUS}, which is reserved for requests without a key`,
-  );
+/**
+ * Creates the schema of names, which appear in logs, URLs and command lines.
+ * @param idPrefix prefix of the ids of what is named.
+ */
+export function createNameSchema(idPrefix: string): z.ZodString {
+  return z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, "must be up to 64 letters, digits, '.', '_' or '-'")
+    .refine((text) => !/^\.+$/.test(text), "must not consist of dots only, which a URL cannot contain")
+    .refine((text) => !text.startsWith(idPrefix), `must not begin with ${idPrefix}, as ids do`);
+}
+
+const name = createNameSchema("key_").refine(
+  (text) => text !== ANONYMOUS,
+  `must not be ${ANONYMOUS}, which is reserved for requests without a key`,
+);
+/** Id or name of a group. */
+const group = plainTextSchema.min(1, "must not be empty").max(64, "must have at most 64 characters");
 const owner = plainTextSchema.min(1, "must not be empty").max(128, "must have at most 128 characters");
 const metadata = z
   .record(
@@ -91,6 +100,14 @@ export const keyFields = {
   expiresAt: time.nullable(),
   disabled: z.boolean(),
   onDisconnect: z.enum(["cancel", "drain"], { error: "must be cancel or drain" }),
+  /** Id or name of the group that the key belongs to. */
+  group: group.nullable(),
+  limits: limitChangesSchema,
+  endUsers: endUserChangesSchema,
+  /** Given in US dollars. */
+  unboundedReservationNanodollars: usdSchema.nullable(),
+  /** Ends the refusal of a key, of which a request has cost more than was reserved for it. */
+  unblock: z.literal(true, { error: "must be true; leave it out to keep the block" }),
   /** How long the previous secret stays valid after a rotation. */
   graceMs: z.int().min(0).max(GRACE_MAX_MS, "must be at most 30 days"),
 };
@@ -106,6 +123,10 @@ export const newKeySchema = z.strictObject({
   expiresAt: keyFields.expiresAt.default(null),
   disabled: keyFields.disabled.default(false),
   onDisconnect: keyFields.onDisconnect.default("cancel"),
+  group: keyFields.group.default(null),
+  limits: keyFields.limits.default({}),
+  endUsers: keyFields.endUsers.default(null),
+  unboundedReservationNanodollars: keyFields.unboundedReservationNanodollars.default(null),
 });
 
 const { role: _role, graceMs: _graceMs, ...changeable } = keyFields;

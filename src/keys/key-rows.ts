@@ -1,12 +1,36 @@
-import { type Insertable, type Selectable, sql, type Transaction, type Updateable } from "kysely";
+import {
+  type Insertable,
+  type Kysely,
+  type Selectable,
+  sql,
+  type Transaction,
+  type Updateable,
+} from "kysely";
 import type { Database, Tables } from "../store/database.ts";
-import type { AuditTable, KeyTable } from "./key-tables.ts";
+import type { KeyTable } from "./key-tables.ts";
 
 /** The PostgreSQL channel that notifies replicas of changed keys. */
 export const KEY_CHANNEL = "sluice_keys";
 
-/** A row of the table of keys. */
-export type KeyRow = Selectable<KeyTable>;
+/** A row of the table of keys, with the columns of the key's group, which are null if the key belongs to none. */
+export interface KeyRow extends Selectable<KeyTable> {
+  readonly group_name: string | null;
+  readonly group_limits: string | null;
+  readonly group_limits_changed_at: number | null;
+}
+
+/** Selects keys with their groups. */
+function selectKeys(db: Kysely<Tables>) {
+  return db
+    .selectFrom("keys")
+    .leftJoin("key_groups", "key_groups.id", "keys.group_id")
+    .selectAll("keys")
+    .select([
+      "key_groups.name as group_name",
+      "key_groups.limits as group_limits",
+      "key_groups.limits_changed_at as group_limits_changed_at",
+    ]);
+}
 
 /** A running change of keys, in one transaction. */
 export interface KeyChange {
@@ -33,20 +57,15 @@ export async function runKeyChange<T>(
   });
 }
 
-/** Formats the prefix of the audit ids of a change. It makes audit ids sort in the order of changes, even if clocks differ. */
-export function formatAuditIdPrefix(revision: number): string {
-  return String(revision).padStart(12, "0");
-}
-
 export async function insertKey(
   { transaction, revision }: KeyChange,
-  row: Omit<KeyRow, "revision">,
+  row: Omit<Insertable<KeyTable>, "revision">,
 ): Promise<KeyRow> {
-  return transaction
+  await transaction
     .insertInto("keys")
     .values({ ...row, revision })
-    .returningAll()
-    .executeTakeFirstOrThrow();
+    .execute();
+  return readKey(transaction, row.id);
 }
 
 export async function updateKey(
@@ -54,16 +73,16 @@ export async function updateKey(
   id: string,
   changes: Updateable<KeyTable>,
 ): Promise<KeyRow> {
-  return transaction
+  await transaction
     .updateTable("keys")
     .set({ ...changes, revision })
     .where("id", "=", id)
-    .returningAll()
-    .executeTakeFirstOrThrow();
+    .execute();
+  return readKey(transaction, id);
 }
 
-export async function insertAudit({ transaction }: KeyChange, entry: Insertable<AuditTable>): Promise<void> {
-  await transaction.insertInto("audit").values(entry).execute();
+async function readKey(transaction: Transaction<Tables>, id: string): Promise<KeyRow> {
+  return selectKeys(transaction).where("keys.id", "=", id).executeTakeFirstOrThrow();
 }
 
 /** Whether any key exists, including revoked ones. */
@@ -76,18 +95,27 @@ export async function findKeyByIdOrName(
   db: Database["kysely"],
   idOrName: string,
 ): Promise<KeyRow | undefined> {
-  return db
-    .selectFrom("keys")
-    .selectAll()
+  return selectKeys(db)
     .where((eb) =>
-      eb.or([eb("id", "=", idOrName), eb.and([eb("name", "=", idOrName), eb("revoked_at", "is", null)])]),
+      eb.or([
+        eb("keys.id", "=", idOrName),
+        eb.and([eb("keys.name", "=", idOrName), eb("keys.revoked_at", "is", null)]),
+      ]),
     )
+    .executeTakeFirst();
+}
+
+/** Finds the key with this current or previous secret. @param digest as 64 hexadecimal digits. */
+export async function findKeyByDigest(db: Kysely<Tables>, digest: string): Promise<KeyRow | undefined> {
+  return selectKeys(db)
+    .where((eb) => eb.or([eb("keys.digest", "=", digest), eb("keys.previous_digest", "=", digest)]))
     .executeTakeFirst();
 }
 
 /** Selects the keys to list. */
 export interface KeyFilter {
   readonly owner?: string | undefined;
+  readonly groupId?: string | undefined;
   readonly includeRevoked?: boolean | undefined;
   readonly limit: number;
   /** Id of the last key of the previous page. */
@@ -95,27 +123,10 @@ export interface KeyFilter {
 }
 
 export async function listKeys({ reader }: Database, filter: KeyFilter): Promise<KeyRow[]> {
-  let query = reader.selectFrom("keys").selectAll().orderBy("id").limit(filter.limit);
-  if (filter.owner !== undefined) query = query.where("owner", "=", filter.owner);
-  if (!filter.includeRevoked) query = query.where("revoked_at", "is", null);
-  if (filter.after !== undefined) query = query.where("id", ">", filter.after);
-  return query.execute();
-}
-
-/** Selects the audit entries to list, newest first. */
-export interface AuditFilter {
-  readonly keyId?: string | undefined;
-  readonly limit: number;
-  /** Id of the last entry of the previous page. */
-  readonly before?: string | undefined;
-}
-
-export async function listAudit(
-  { reader }: Database,
-  filter: AuditFilter,
-): Promise<Selectable<AuditTable>[]> {
-  let query = reader.selectFrom("audit").selectAll().orderBy("id", "desc").limit(filter.limit);
-  if (filter.keyId !== undefined) query = query.where("key_id", "=", filter.keyId);
-  if (filter.before !== undefined) query = query.where("id", "<", filter.before);
+  let query = selectKeys(reader).orderBy("keys.id").limit(filter.limit);
+  if (filter.owner !== undefined) query = query.where("keys.owner", "=", filter.owner);
+  if (filter.groupId !== undefined) query = query.where("keys.group_id", "=", filter.groupId);
+  if (!filter.includeRevoked) query = query.where("keys.revoked_at", "is", null);
+  if (filter.after !== undefined) query = query.where("keys.id", ">", filter.after);
   return query.execute();
 }

@@ -1,18 +1,15 @@
 import { ANONYMOUS } from "../auth/caller-key.ts";
 import { GatewayError } from "../errors.ts";
+import { type AuditFilter, insertAudit, listAudit } from "./audit-rows.ts";
 import type { Database } from "../store/database.ts";
 import {
-  type AuditFilter,
-  formatAuditIdPrefix,
   runKeyChange,
   hasKeys,
-  insertAudit,
   insertKey,
   type KeyChange,
   findKeyByIdOrName,
   type KeyFilter,
   type KeyRow,
-  listAudit,
   listKeys,
   updateKey,
 } from "./key-rows.ts";
@@ -27,21 +24,27 @@ import {
 } from "./managed-key.ts";
 import { type KeyChanges, type NewKey, newKeySchema, type Rotation } from "./key-input.ts";
 import { createSecret, digestSecret, getSecretPrefix, randomDigits } from "../key-secret.ts";
+import { findGroup, GroupService } from "./group-service.ts";
+import { changeEndUsers, changeLimits, formatLimits, parseEndUsers, parseLimits } from "./limit-columns.ts";
 
 const ID_DIGITS = 16;
+/** The end of the year 9999: the last time that ISO 8601 writes with four digits for the year. */
+const BLOCKED_MAX_MS = 253_402_300_799_999;
 
 /** The operations on keys, for both the command line and the admin API. Every change is recorded in the audit table. */
 export class KeyService {
+  readonly groups: GroupService;
   readonly #database: Database;
   readonly #now: () => number;
 
   /** @param now ms since 1970. */
   constructor(database: Database, now: () => number = Date.now) {
+    this.groups = new GroupService(database, now);
     this.#database = database;
     this.#now = now;
   }
 
-  /** Creates a key. @throws GatewayError key_name_taken, or invalid_value for an expiry in the past. */
+  /** Creates a key. @throws GatewayError key_name_taken, group_not_found, or invalid_value for an expiry in the past. */
   async create(input: NewKey, by: Actor): Promise<IssuedKey> {
     return runKeyChange(this.#database, (change) => this.#create(change, input, by));
   }
@@ -67,14 +70,22 @@ export class KeyService {
     return (await this.get(idOrName)).id;
   }
 
-  /** Changes a key. @throws GatewayError key_not_found, key_name_taken, or invalid_value for a revoked key. */
+  /**
+   * Changes a key.
+   * @throws GatewayError key_not_found, key_name_taken, group_not_found, or invalid_value for a revoked key.
+   */
   async update(idOrName: string, changes: KeyChanges, by: Actor): Promise<ManagedKey> {
     return runKeyChange(this.#database, async (change) => {
       const before = await this.#findLive(change, idOrName);
       if (changes.name !== undefined && changes.name !== before.name)
         await this.#refuseTaken(change, changes.name);
       this.#refusePast(changes.expiresAt);
-      const after = await updateKey(change, before.id, toKeyColumns(changes));
+      const after = await updateKey(change, before.id, {
+        ...toKeyColumns(changes),
+        ...this.#changeLimits(before, changes),
+        group_id: await this.#resolveGroup(change, changes.group),
+        blocked_until: changes.unblock ? 0 : undefined,
+      });
       const details = diffKeys(before, after);
       if (Object.keys(details).length > 0)
         await this.#audit(change, by, { action: "update", keyId: before.id, details });
@@ -117,7 +128,27 @@ export class KeyService {
     });
   }
 
-  /** Lists changes of keys, newest first. */
+  /**
+   * Refuses a key until a time, because a request cost more than was reserved for it. An existing later time is kept.
+   * @param untilMs ms since 1970; Infinity: until the operator unblocks the key.
+   * @throws GatewayError key_not_found.
+   */
+  async block(keyId: string, untilMs: number, by: Actor): Promise<ManagedKey> {
+    return runKeyChange(this.#database, async (change) => {
+      const before = await this.#find(keyId, change);
+      const blocked_until = Math.max(before.blocked_until, Math.min(untilMs, BLOCKED_MAX_MS));
+      if (blocked_until === before.blocked_until) return toManagedKey(before);
+      const after = await updateKey(change, before.id, { blocked_until });
+      await this.#audit(change, by, {
+        action: "block",
+        keyId: before.id,
+        details: diffKeys(before, after),
+      });
+      return toManagedKey(after);
+    });
+  }
+
+  /** Lists changes of keys and groups, newest first. */
   async listAudit(filter: AuditFilter): Promise<AuditEntry[]> {
     return (await listAudit(this.#database, filter)).map(({ key_id, details, ...entry }) => ({
       ...entry,
@@ -153,16 +184,19 @@ export class KeyService {
       created_at: this.#now(),
       last_used_at: null,
       revoked_at: null,
-      group_id: null,
-      limits: "{}",
-      limits_changed_at: 0,
-      end_users: null,
-      unbounded_reservation_nanodollars: null,
       blocked_until: 0,
+      ...this.#changeLimits({ limits: "{}", limits_changed_at: 0, end_users: null }, input),
+      group_id: (await this.#resolveGroup(change, input.group)) ?? null,
       ...toKeyColumns(input),
     });
-    await this.#audit(change, by, { action: "create", keyId: row.id, details: { ...input } });
-    return { key: toManagedKey(row), secret };
+    const key = toManagedKey(row);
+    const { limits, endUsers, group } = key;
+    await this.#audit(change, by, {
+      action: "create",
+      keyId: row.id,
+      details: { ...input, group: group?.id ?? null, limits, endUsers },
+    });
+    return { key, secret };
   }
 
   async #audit(
@@ -170,15 +204,27 @@ export class KeyService {
     by: Actor,
     entry: Pick<AuditEntry, "action" | "keyId" | "details">,
   ): Promise<void> {
-    const { action, keyId: key_id, details } = entry;
-    await insertAudit(change, {
-      id: `${formatAuditIdPrefix(change.revision)}-${randomDigits(4)}`,
-      at: this.#now(),
-      action,
-      key_id,
-      details: JSON.stringify(details),
-      ...by,
-    });
+    await insertAudit(change, { at: this.#now(), by, ...entry });
+  }
+
+  /** Returns the columns of limits after changes of a key. */
+  #changeLimits(
+    before: Pick<KeyRow, "limits" | "limits_changed_at" | "end_users">,
+    { limits: limitChanges, endUsers: endUserChanges }: Pick<KeyChanges, "limits" | "endUsers">,
+  ): Pick<KeyRow, "limits" | "limits_changed_at" | "end_users"> {
+    const limits = formatLimits(changeLimits(parseLimits(before.limits), limitChanges));
+    const endUsers = changeEndUsers(parseEndUsers(before.end_users), endUserChanges);
+    const end_users = endUsers && JSON.stringify(endUsers);
+    const isSame = limits === before.limits && end_users === before.end_users;
+    return { limits, end_users, limits_changed_at: isSame ? before.limits_changed_at : this.#now() };
+  }
+
+  /** Returns the id of a group; undefined or null if that is given. @throws GatewayError group_not_found. */
+  async #resolveGroup(
+    { transaction }: KeyChange,
+    idOrName: string | null | undefined,
+  ): Promise<string | null | undefined> {
+    return typeof idOrName === "string" ? (await findGroup(transaction, idOrName)).id : idOrName;
   }
 
   async #find(idOrName: string, change?: KeyChange): Promise<KeyRow> {

@@ -1,12 +1,10 @@
-import { Client } from "pg";
 import type { CachedKey, KeyHistory, KeySource } from "../auth/key-cache.ts";
 import type { Database } from "../store/database.ts";
-import { formatAuditIdPrefix, KEY_CHANNEL, type KeyRow } from "./key-rows.ts";
+import { formatAuditIdPrefix } from "./audit-rows.ts";
+import { listenToChannel } from "../store/postgres-notifications.ts";
+import { findKeyByDigest, KEY_CHANNEL, type KeyRow } from "./key-rows.ts";
 import { toManagedKey } from "./managed-key.ts";
 import { NO_ALIASES } from "../request/model-aliases.ts";
-
-const LISTEN_AGAIN_MS = 1_000;
-const CONNECT_TIMEOUT_MS = 3_000;
 
 /**
  * Creates the source of a key cache.
@@ -22,13 +20,8 @@ export function createKeySource(database: Database, databaseUrl: string | undefi
   };
 }
 
-/** Finds the key with this current or previous secret. @param digest as 64 hexadecimal digits. */
 async function findByDigest({ kysely }: Database, digest: string): Promise<CachedKey | undefined> {
-  const row = await kysely
-    .selectFrom("keys")
-    .selectAll()
-    .where((eb) => eb.or([eb("digest", "=", digest), eb("previous_digest", "=", digest)]))
-    .executeTakeFirst();
+  const row = await findKeyByDigest(kysely, digest);
   return row && toCachedKey(row);
 }
 
@@ -110,37 +103,11 @@ async function saveLastUsed({ kysely }: Database, usedAt: ReadonlyMap<string, nu
  */
 function listenForChanges(databaseUrl: string | undefined, changed: () => void): () => void {
   if (databaseUrl === undefined) return () => {};
-  const listening = new AbortController();
-  void listen(databaseUrl, changed, listening.signal);
-  return () => listening.abort();
-}
-
-async function listen(connectionString: string, changed: () => void, stopped: AbortSignal): Promise<void> {
-  const client = new Client({
-    connectionString,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-    application_name: "sluice-keys",
+  // While the connection is lost, polling finds the changes.
+  return listenToChannel(databaseUrl, {
+    name: KEY_CHANNEL,
+    applicationName: "sluice-keys",
+    onNotification: changed,
+    onConnected: changed,
   });
-  let hasEnded = false;
-  const reconnect = (): void => {
-    if (hasEnded) return;
-    hasEnded = true;
-    stopped.removeEventListener("abort", reconnect);
-    client.end().catch(() => {});
-    if (!stopped.aborted)
-      setTimeout(() => void listen(connectionString, changed, stopped), LISTEN_AGAIN_MS).unref();
-  };
-  client.on("error", () => {});
-  client.once("end", reconnect);
-  client.on("notification", changed);
-  stopped.addEventListener("abort", reconnect);
-  try {
-    await client.connect();
-    await client.query(`listen ${KEY_CHANNEL}`);
-    changed();
-  } catch {
-    // Until the connection is restored, polling finds the changes.
-    reconnect();
-  }
 }

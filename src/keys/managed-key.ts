@@ -1,6 +1,7 @@
 import type { CallerKey } from "../auth/caller-key.ts";
 import type { KeyChanges, NewKey } from "./key-input.ts";
-import { type EndUserSettings, type LimitSettings, NO_LIMITS } from "../limits/limit-settings.ts";
+import type { KeyGroup } from "../limits/limit-settings.ts";
+import { parseEndUsers, parseLimits } from "./limit-columns.ts";
 import type { KeyRow } from "./key-rows.ts";
 
 /** All properties of a key except its digests, for the admin API and the command line. */
@@ -49,7 +50,10 @@ export interface AuditEntry {
   readonly source: string;
 }
 
-/** Converts the settings of a key to columns. The column of a setting that is left out is undefined. */
+/**
+ * Converts the settings of a key to columns, except those that change an existing value. The column of a setting that is left
+ * out is undefined.
+ */
 export function toKeyColumns(settings: KeyChanges | NewKey): Pick<KeyRow, SettingColumn> {
   const { models, aliases, metadata, disabled } = settings;
   const row = {
@@ -62,6 +66,7 @@ export function toKeyColumns(settings: KeyChanges | NewKey): Pick<KeyRow, Settin
     expires_at: settings.expiresAt,
     disabled: disabled === undefined ? undefined : Number(disabled),
     on_disconnect: settings.onDisconnect,
+    unbounded_reservation_nanodollars: settings.unboundedReservationNanodollars,
   };
   // Kysely ignores columns that are undefined.
   return row as Pick<KeyRow, SettingColumn>;
@@ -76,7 +81,15 @@ type SettingColumn =
   | "aliases"
   | "expires_at"
   | "disabled"
-  | "on_disconnect";
+  | "on_disconnect"
+  | "unbounded_reservation_nanodollars";
+
+function toKeyGroup(row: KeyRow): KeyGroup | null {
+  const { group_id: id, group_name: name, group_limits, group_limits_changed_at } = row;
+  if (id === null || name === null) return null;
+  const limits = parseLimits(group_limits ?? "{}");
+  return { id, name, limits, limitsChangedAt: group_limits_changed_at ?? 0 };
+}
 
 /** Converts a row to a key. */
 export function toManagedKey(row: KeyRow): ManagedKey {
@@ -90,10 +103,10 @@ export function toManagedKey(row: KeyRow): ManagedKey {
     models: row.models === null ? null : (JSON.parse(row.models) as string[]),
     aliases: JSON.parse(row.aliases) as Record<string, string>,
     onDisconnect: row.on_disconnect,
-    limits: { ...NO_LIMITS, ...(JSON.parse(row.limits) as Partial<LimitSettings>) },
+    limits: parseLimits(row.limits),
     limitsChangedAt: row.limits_changed_at,
-    group: null,
-    endUsers: row.end_users === null ? null : (JSON.parse(row.end_users) as EndUserSettings),
+    group: toKeyGroup(row),
+    endUsers: parseEndUsers(row.end_users),
     unboundedReservationNanodollars: row.unbounded_reservation_nanodollars,
     blockedUntil: row.blocked_until,
     createdAt: row.created_at,
@@ -105,13 +118,31 @@ export function toManagedKey(row: KeyRow): ManagedKey {
   };
 }
 
-/** Returns the fields that differ, with their old and new values. No field of a key contains a secret. */
-export function diffKeys(before: KeyRow, after: KeyRow): Record<string, { from: unknown; to: unknown }> {
-  const [old, now] = [toManagedKey(before), toManagedKey(after)];
-  const fields = Object.keys(old) as (keyof ManagedKey)[];
+/** The changed fields of a key or a group, with their old and new values. */
+export type Differences = Record<string, { from: unknown; to: unknown }>;
+
+/** Returns the fields that differ. No field of a key contains a secret. */
+export function diffKeys(before: KeyRow, after: KeyRow): Differences {
+  return diffFields(toAuditedFields(toManagedKey(before)), toAuditedFields(toManagedKey(after)));
+}
+
+/** Returns the fields of which two objects have different values. */
+export function diffFields(
+  before: Readonly<Record<string, unknown>>,
+  after: Readonly<Record<string, unknown>>,
+): Differences {
   return Object.fromEntries(
-    fields
-      .filter((field) => JSON.stringify(old[field]) !== JSON.stringify(now[field]))
-      .map((field) => [field, { from: old[field], to: now[field] }]),
+    Object.keys(before)
+      .filter((field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]))
+      .map((field) => [field, { from: before[field], to: after[field] }]),
   );
+}
+
+/** Reduces the group to its id: a change of the group is audited once, as a change of the group. */
+function toAuditedFields({
+  limitsChangedAt: _changedAt,
+  group,
+  ...fields
+}: ManagedKey): Record<string, unknown> {
+  return { ...fields, group: group?.id ?? null };
 }

@@ -30,6 +30,8 @@ export interface CostReconcilerOptions {
   readonly settleAfterMs: number;
   /** How long to look up a cost for which OpenRouter has no record. */
   readonly giveUpMs: number;
+  /** Called with each row that this reconciler settled. */
+  readonly onSettled?: (row: RequestRow) => void;
   /** Called with the row of a request whose cost is given up as unknown. */
   readonly onUnknown: (row: RequestRow) => void;
   /**
@@ -145,7 +147,7 @@ export class CostReconciler {
 
   /** Settles a row with a final cost, gives up a row that has been looked up too often, and postpones any other. */
   async #apply({ row, record, hasFailed }: CostLookup): Promise<void> {
-    const { database, onUnknown } = this.#options;
+    const { database, onUnknown, onSettled } = this.#options;
     if (hasFailed) {
       const waitMs = Math.max(this.#backoff.remainingPauseMs, this.#getWaitAfterFailureMs(row));
       await postponeLookup(database, row.id, { waitMs, countsAsAttempt: false });
@@ -154,7 +156,8 @@ export class CostReconciler {
     const attempts = row.settle_attempts + 1;
     const provisional = record && !hasFinalCost(record) ? this.#countProvisional(row.id) : 0;
     if (record && (provisional === 0 || provisional >= ATTEMPTS_MIN)) {
-      await settleRow(database, row.id, toSettlement(record, row));
+      const settled = await settleRow(database, row.id, toSettlement(record, row));
+      if (settled) onSettled?.(settled);
       this.#provisionalRecords.delete(row.id);
     } else if (record || attempts < this.#attemptsMax) {
       const waitMs = this.#getWaitAfterAttemptMs(provisional || attempts);

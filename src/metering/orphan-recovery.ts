@@ -1,5 +1,6 @@
+import { releaseLeases } from "../budgets/sql/lease-expiry.ts";
 import type { Database } from "../store/database.ts";
-import { adoptOrphans, heartbeat, deregister } from "./sql/instances.ts";
+import { adoptOrphans, deregister, hasOpenRequests, heartbeat } from "./sql/instances.ts";
 import { type RequestRow, STATE } from "./record.ts";
 import { type RecoveryResult, recoverJournals } from "./journal/replay.ts";
 import type { WriteRows } from "./quarantining-writer.ts";
@@ -139,8 +140,17 @@ export class OrphanRecovery {
 
   async #recoverJournals(): Promise<void> {
     const { directory, instance, onRecovered } = this.#options;
-    const result = await recoverJournals(directory, instance, (rows) => this.#writeRecovered(rows));
+    const result = await recoverJournals(directory, instance, {
+      write: (rows) => this.#writeRecovered(rows),
+      onComplete: (dead) => this.#releaseLeases(dead),
+    });
     if (result.instances > 0) onRecovered(result);
+  }
+
+  /** Releases the money of a dead process, unless the database has a request whose end was lost with the journal. */
+  async #releaseLeases(dead: string): Promise<void> {
+    const { database } = this.#options;
+    if (!(await hasOpenRequests(database, dead))) await releaseLeases(database, dead);
   }
 
   async #writeRecovered(rows: readonly RequestRow[]): Promise<number> {

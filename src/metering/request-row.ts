@@ -2,7 +2,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import type { Reservation } from "../budgets/reservation.ts";
 import { ANONYMOUS } from "../auth/caller-key.ts";
 import { EMPTY_ROW, INTERRUPTED, type RequestRow, STATE, TOKEN_COUNTS, UNKNOWN_COST } from "./record.ts";
-import { toNanodollars } from "./money.ts";
+import { toNanodollars } from "../money.ts";
 import { parseTokenCount, parseUsdAmount } from "./stated-amounts.ts";
 import type { HeadEntry, StartEntry } from "./journal/format.ts";
 import { toColumnText } from "../bounded-text.ts";

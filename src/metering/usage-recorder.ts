@@ -29,6 +29,8 @@ export interface UsageRecorderOptions {
   readonly settleGiveUpMs: number;
   /** Reads the time, in ms since 1970, before which rows have been counted and deleted. Absent if rows are never deleted. */
   readonly readRetentionCutoff?: () => Promise<number>;
+  /** Called with the row of a request that cost more than was reserved for it in hard budgets. */
+  readonly onOverrun?: (row: RequestRow) => void;
   readonly logger: Logger;
 }
 
@@ -74,7 +76,11 @@ export class UsageRecorder {
   #createWrite(): WriteRows {
     const { database, logger } = this.#options;
     return createQuarantiningWriter({
-      write: (rows) => writeRequests(database, rows),
+      write: async (rows) => {
+        const changed = await writeRequests(database, rows);
+        this.#reportOverruns(changed);
+        return changed;
+      },
       isInvalidRow,
       quarantine: (row, error) => {
         this.#journal.quarantine(row);
@@ -105,6 +111,7 @@ export class UsageRecorder {
       settleAfterMs,
       giveUpMs: settleGiveUpMs,
       onUnknown: (row) => reportUnknown(logger, [row]),
+      onSettled: (row) => this.#reportOverruns([row]),
       onFailure: (error, count) =>
         logger.warn({ err: error, count }, "ledger: cost lookup failed, will retry"),
     });
@@ -137,6 +144,11 @@ export class UsageRecorder {
     this.#started = true;
     this.#orphanRecovery.start();
     this.#reconciler.start();
+  }
+
+  /** The id of this process in the ledger. */
+  get instance(): string {
+    return this.#instance;
   }
 
   /** Whether the last write to the database succeeded. */
@@ -194,6 +206,13 @@ export class UsageRecorder {
     if (entry.hasEnded) return;
     context.meter = undefined;
     entry.withdraw();
+  }
+
+  /** Reports settled requests that cost more than was reserved for them. */
+  #reportOverruns(rows: readonly RequestRow[]): void {
+    for (const row of rows)
+      if (row.reserved_in !== null && (row.cost_nanodollars ?? 0) > (row.reserved_nanodollars ?? 0))
+        this.#options.onOverrun?.(row);
   }
 
   /** Writes all records to the database. If that fails, they stay in the journal until another process recovers it. */

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import type { AuditEntry, ManagedKey, IssuedKey } from "../keys/managed-key.ts";
+import { toUsd } from "../money.ts";
+import { endUsersSchema, limitsSchema, toEndUsersJson, toLimitsJson } from "./limit-json.ts";
 import { formatOptionalTimestamp, formatTimestamp, timestampSchema } from "./timestamp.ts";
 
 // The JSON of keys and audit entries in the admin API and the command line: snake_case names, and times as ISO 8601 in UTC.
@@ -16,6 +18,17 @@ export const keySchema = z
     models: z.array(z.string()).nullable(),
     aliases: z.record(z.string(), z.string()).describe("Model ids by alias"),
     on_disconnect: z.enum(["cancel", "drain"]),
+    group: z.string().nullable().describe("Name of the group that the key belongs to"),
+    group_id: z.string().nullable(),
+    limits: limitsSchema,
+    end_users: endUsersSchema.nullable(),
+    unbounded_reservation_usd: z
+      .number()
+      .nullable()
+      .describe("Reserved for a request whose cost has no bound; null: hard budgets refuse such a request"),
+    blocked_until: timestampSchema
+      .nullable()
+      .describe("The key is refused until then, because a request cost more than was reserved for it"),
     created_at: timestampSchema,
     last_used_at: timestampSchema.nullable(),
     expires_at: timestampSchema.nullable(),
@@ -54,6 +67,13 @@ export function toKeyJson(key: ManagedKey): z.output<typeof keySchema> {
     models: key.models && [...key.models],
     aliases: { ...key.aliases },
     on_disconnect: key.onDisconnect,
+    group: key.group?.name ?? null,
+    group_id: key.group?.id ?? null,
+    limits: toLimitsJson(key.limits),
+    end_users: toEndUsersJson(key.endUsers),
+    unbounded_reservation_usd:
+      key.unboundedReservationNanodollars === null ? null : toUsd(key.unboundedReservationNanodollars),
+    blocked_until: key.blockedUntil === 0 ? null : formatTimestamp(key.blockedUntil),
     created_at: formatTimestamp(key.createdAt),
     last_used_at: formatOptionalTimestamp(key.lastUsedAt),
     expires_at: formatOptionalTimestamp(key.expiresAt),

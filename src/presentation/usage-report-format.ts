@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Dimension, UsageLine, UsageReport, UsageSums } from "../metering/sql/report.ts";
 import { type Sum, SUMS } from "../metering/record.ts";
-import { formatUsd } from "../metering/money.ts";
+import { formatUsd } from "../money.ts";
 import { formatCsvLine } from "./csv.ts";
 import { formatTimestamp } from "./timestamp.ts";
 

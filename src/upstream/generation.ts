@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 import { type FindGeneration, type GenerationRecord, LookupRefused } from "../metering/cost-lookup.ts";
-import { toNanodollars } from "../metering/money.ts";
+import { toNanodollars } from "../money.ts";
 import { parseTokenCount, parseUsdAmount } from "../metering/stated-amounts.ts";
 import type { Upstream } from "./openrouter.ts";
 import { fetchBuffered } from "./fetch-buffered.ts";

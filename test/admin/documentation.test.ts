@@ -50,6 +50,13 @@ test("the API description lists every operation with its success and error respo
       "PATCH /admin/v1/keys/{key}",
       "DELETE /admin/v1/keys/{key}",
       "POST /admin/v1/keys/{key}/rotate",
+      "GET /admin/v1/keys/{key}/budgets",
+      "GET /admin/v1/groups",
+      "POST /admin/v1/groups",
+      "GET /admin/v1/groups/{group}",
+      "PATCH /admin/v1/groups/{group}",
+      "DELETE /admin/v1/groups/{group}",
+      "GET /admin/v1/groups/{group}/budgets",
       "GET /admin/v1/audit",
       "GET /admin/v1/usage",
       "GET /admin/v1/requests",
@@ -116,7 +123,11 @@ test("the API description states the fields and limits that the schemas check", 
 test("every operation succeeds with the example values that the documentation page fills in", async () => {
   const simulator = await startSimulator({ generationDelayMs: 0 });
   onTestFinished(() => simulator.close());
-  const { port, admin, caller } = await startKeyedGateway(simulator.baseUrl);
+  const gateway = await startKeyedGateway(simulator.baseUrl);
+  const { port, admin, caller } = gateway;
+  // `/credits` needs a key with a budget.
+  const limits = { budgets: { total: { limit_usd: 1_000, mode: "soft" } } };
+  expect((await gateway.callAdmin("PATCH", "/keys/first-caller", { limits })).status).toBe(200);
   let generationId = "";
   const { paths } = JSON.parse(
     (await sendRequest(port, { method: "GET", path: "/openapi.json", body: "" })).body.toString(),
@@ -158,7 +169,7 @@ test("every operation succeeds with the example values that the documentation pa
     expect([method, path, response.status]).toEqual([
       method,
       path,
-      path === "/admin/v1/keys" && method === "post" ? 201 : 200,
+      /^\/admin\/v1\/(?:keys|groups)$/.test(path) && method === "post" ? 201 : 200,
     ]);
   }
 });

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { formatExport } from "../../src/admin/request-routes.ts";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
-import { formatUsd } from "../../src/metering/money.ts";
+import { formatUsd } from "../../src/money.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { buildChatBody } from "../support/chat-request.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";

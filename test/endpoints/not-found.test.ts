@@ -39,7 +39,7 @@ test.each([
   ["POST", "/v1/fine_tuning/jobs", "Fine-tuning API", "*/fine_tuning"],
   ["POST", "//v1//uploads", "Uploads API", "*/uploads"],
   ["GET", "/api/v1/generation/content?id=x", "contents of generations", "*/generation/:id"],
-  ["GET", "/api/v1/credits", "access to the OpenRouter account", "*/credits"],
+  ["POST", "/api/v1/credits/coinbase", "access to the OpenRouter account", "*/credits/:id"],
   ["GET", "/api/v1/keys", "access to the OpenRouter account", "*/keys"],
   ["DELETE", "/api/v1/keys/abc", "access to the OpenRouter account", "*/keys"],
   ["GET", "/openai/v1/activity", "access to the OpenRouter account", "*/activity"],

@@ -7,7 +7,7 @@ import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { normalizeModelId } from "../../src/request/model-id.ts";
 import type { CostEstimate } from "../../src/pricing/estimate.ts";
 import type { Model } from "../../src/upstream/model-catalog.ts";
-import { toNanodollars } from "../../src/metering/money.ts";
+import { toNanodollars } from "../../src/money.ts";
 import { inspectResponse } from "../support/inspect-response.ts";
 import { sendRequest } from "../support/send-request.ts";
 import { estimateWithListedPrices } from "../support/cost-estimate.ts";

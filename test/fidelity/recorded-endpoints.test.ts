@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { toNanodollars } from "../../src/metering/money.ts";
+import { toNanodollars } from "../../src/money.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import {
   cutAtRandom,

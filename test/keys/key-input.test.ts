@@ -15,6 +15,10 @@ test("a new key requires only a name, and every other field has a default", () =
     expiresAt: null,
     disabled: false,
     onDisconnect: "cancel",
+    group: null,
+    limits: {},
+    endUsers: null,
+    unboundedReservationNanodollars: null,
   });
   expect(newKeySchema.safeParse({}).success).toBe(false);
 });
@@ -29,9 +33,14 @@ test("keeps all fields of a key as given, and converts times to milliseconds", (
     aliases: { fast: "a/b", "claude-haiku-4-5": "@preset/x" },
     disabled: true,
     onDisconnect: "drain",
+    group: "team-a",
+    limits: { requests_per_minute: 60, max_in_flight: null },
+    endUsers: { source: "user" },
   };
-  expect(newKeySchema.parse({ ...input, expiresAt: "2026-12-31T23:00:00+01:00" })).toEqual({
+  const given = { ...input, unboundedReservationNanodollars: 0.5, expiresAt: "2026-12-31T23:00:00+01:00" };
+  expect(newKeySchema.parse(given)).toEqual({
     ...input,
+    unboundedReservationNanodollars: 500_000_000,
     expiresAt: Date.UTC(2026, 11, 31, 22),
   });
   expect(newKeySchema.parse({ ...input, expiresAt: 12 }).expiresAt).toBe(12);
@@ -117,6 +126,44 @@ test.each([
   ],
   ["disabled", ["true", 1, null]],
   ["onDisconnect", ["abort", "", null]],
+  ["group", ["", "x".repeat(65), "a\nb", 5]],
+  [
+    "limits",
+    [
+      [],
+      "day",
+      { budget: {} },
+      { budgets: { year: { limit_usd: 1 } } },
+      { budgets: { day: 0.45 } },
+      { budgets: { day: { limit_usd: -1 } } },
+      { budgets: { day: { limit_usd: 0.1234567891 } } },
+      { budgets: { day: { limit_usd: "9000000.000000001" } } },
+      { budgets: { day: { limit_usd: null } } },
+      { budgets: { day: { mode: "soft" } } },
+      { budgets: { day: { limit_usd: 1, mode: "medium" } } },
+      ...["requests_per_minute", "requests_per_day", "tokens_per_minute", "max_in_flight"].flatMap((name) =>
+        [0, -1, 1.5, "5", 1e300].map((value) => ({ [name]: value })),
+      ),
+    ],
+  ],
+  [
+    "endUsers",
+    [
+      "user",
+      { source: "User" },
+      { source: "header:" },
+      { source: "header:a b" },
+      { source: "header:a:b" },
+      { source: "header:Authorization" },
+      { source: "header:cookie" },
+      { source: "header:X-Api-Key" },
+      { source: `header:${"x".repeat(65)}` },
+      { source: null },
+      { source: "user", budgets: { day: { limit_usd: -1 } } },
+      { sources: "user" },
+    ],
+  ],
+  ["unboundedReservationNanodollars", [-1, "x", {}, true, 1e-10]],
 ])("refuses an invalid %s and names the field, for a new key and for an update", (field, wrongs) => {
   for (const wrong of wrongs) {
     const [path] = listMistakes(newKeySchema, { name: "ok", [field]: wrong });
@@ -136,6 +183,33 @@ test("an update contains only the given fields, and null clears an optional fiel
   expect(keyChangesSchema.parse({})).toEqual({});
   const cleared = { owner: null, models: null, expiresAt: null };
   expect(keyChangesSchema.parse(cleared)).toEqual(cleared);
+});
+
+test("a budget of 0 is valid, and amounts are parsed exactly", () => {
+  const day = { limit_usd: 0 };
+  const month = { limit_usd: "8999999.123456789", mode: "soft" };
+  expect(keyChangesSchema.parse({ limits: { budgets: { day, month, week: null } } }).limits).toEqual({
+    budgets: {
+      day: { limitNanodollars: 0, mode: "hard" },
+      month: { limitNanodollars: 8_999_999_123_456_789, mode: "soft" },
+      week: null,
+    },
+  });
+});
+
+test("the header of end users is stored in lower case, and a header with a secret is refused with the reason", () => {
+  const endUsers = { source: "header:X-OpenWebUI-User-Email" };
+  expect(keyChangesSchema.parse({ endUsers }).endUsers).toEqual({ source: "header:x-openwebui-user-email" });
+  const { error } = keyChangesSchema.safeParse({ endUsers: { source: "header:Authorization" } });
+  expect(error?.issues.map(({ message }) => message)).toEqual([
+    "must not be the header authorization, which contains secrets; use a header that names the user",
+  ]);
+});
+
+test("a key can be unblocked by an update, but not blocked", () => {
+  expect(keyChangesSchema.parse({ unblock: true })).toEqual({ unblock: true });
+  for (const unblock of [false, null, "true"])
+    expect(keyChangesSchema.safeParse({ unblock }).success).toBe(false);
 });
 
 test("metadata cannot change Object.prototype", () => {

@@ -188,7 +188,10 @@ test("adds the generation id to the journal when only the body states it", async
   const recovered: RequestRow[] = [];
   const copy = createTemporaryDirectory();
   writeFileSync(join(copy, "dead.1.jsonl"), journal());
-  await recoverJournals(copy, "own", (rows) => Promise.resolve(recovered.push(...rows)));
+  await recoverJournals(copy, "own", {
+    write: (rows) => Promise.resolve(recovered.push(...rows)),
+    onComplete: () => Promise.resolve(),
+  });
   expect(recovered).toMatchObject([{ generation_id: "gen-late", state: "pending" }]);
   endRequest(context);
   await close();

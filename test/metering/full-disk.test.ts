@@ -24,9 +24,12 @@ async function fillDisk(directory: string, kind: string, kibibytes: number): Pro
 
 async function recover(directory: string): Promise<{ ids: string[]; found: RecoveryResult }> {
   const ids: string[] = [];
-  const found = await recoverJournals(directory, "own", (rows) => {
-    ids.push(...rows.map(({ id }) => id));
-    return Promise.resolve(rows.length);
+  const found = await recoverJournals(directory, "own", {
+    write: (rows) => {
+      ids.push(...rows.map(({ id }) => id));
+      return Promise.resolve(rows.length);
+    },
+    onComplete: () => Promise.resolve(),
   });
   return { ids, found };
 }

@@ -26,9 +26,12 @@ export async function recover(
   own = "own",
 ): Promise<{ rows: RequestRow[]; found: RecoveryResult }> {
   const rows: RequestRow[] = [];
-  const found = await recoverJournals(directory, own, (some) => {
-    rows.push(...some);
-    return Promise.resolve(some.length);
+  const found = await recoverJournals(directory, own, {
+    write: (some) => {
+      rows.push(...some);
+      return Promise.resolve(some.length);
+    },
+    onComplete: () => Promise.resolve(),
   });
   return { rows, found };
 }

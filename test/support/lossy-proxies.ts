@@ -151,7 +151,7 @@ class Proxied {
   #refuse(error: GatewayError): void {
     const id = randomUUID();
     const head = { "content-type": "application/json", "x-request-id": id, ...error.headers };
-    this.#res.writeHead(error.status, head).end(this.#errors.formatBody(error, id));
+    this.#res.writeHead(error.status, head).end(this.#errors.formatBody(error, { id, headers: {} }));
   }
 
   get #errors(): ErrorFormat {

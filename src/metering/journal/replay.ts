@@ -24,23 +24,31 @@ export interface RecoveryResult {
 /** Writes rows with distinct ids, all or none. @returns the number of rows that were new to the database. */
 type WriteReplayed = (rows: readonly RequestRow[]) => Promise<number>;
 
+/** The database that journals are replayed to. */
+interface ReplayTarget {
+  readonly write: WriteReplayed;
+  /** Called before the journal of a process is deleted, if none of its lines is damaged: all its requests are known now. */
+  readonly onComplete: (instance: string) => Promise<void>;
+}
+
 /**
  * Replays the journals of dead processes in a directory, and deletes them. The lock of a journal shows whether its process
  * is alive, and prevents two processes from recovering the journal at the same time.
  * @param own the instance of this process, whose journal is skipped.
+ * @param target receives the rows, and the instances whose requests are all known.
  * @throws the first error, after all journals have been tried. A journal whose recovery failed is kept for the next attempt.
  */
 export async function recoverJournals(
   directory: string,
   own: string,
-  write: WriteReplayed,
+  target: ReplayTarget,
 ): Promise<RecoveryResult> {
   const total = { instances: 0, rows: 0, damagedLines: 0 };
   const failures: unknown[] = [];
   for (const [instance, paths] of listJournals(directory)) {
     if (instance === own || (paths.length === 0 && mayBeStarting(getLockPath(directory, instance)))) continue;
     try {
-      const recovered = await recoverUnlessAlive(directory, instance, write);
+      const recovered = await recoverUnlessAlive(directory, instance, target);
       if (!recovered) continue;
       total.instances++;
       total.rows += recovered.rows;
@@ -58,14 +66,16 @@ type RecoveredJournal = Omit<RecoveryResult, "instances">;
 async function recoverUnlessAlive(
   directory: string,
   instance: string,
-  write: WriteReplayed,
+  { write, onComplete }: ReplayTarget,
 ): Promise<RecoveredJournal | undefined> {
   const lock = lockFile(getLockPath(directory, instance));
   if (!lock) return undefined;
   try {
     // Lists the segments again under the lock: another process may have recovered the journal since the first listing.
     const paths = listJournals(directory).get(instance) ?? [];
-    const recovered = paths.length > 0 ? await recoverJournal(instance, paths, write) : undefined;
+    const replayed = paths.length > 0 ? await replayJournal(instance, paths, write) : undefined;
+    if (!replayed || replayed.damagedPaths.size === 0) await onComplete(instance);
+    const recovered = replayed && deleteReplayed(paths, replayed);
     deleteLock(directory, instance);
     return recovered;
   } finally {
@@ -78,11 +88,17 @@ function mayBeStarting(lockPath: string): boolean {
   return Date.now() - mtimeMs < STARTING_MS;
 }
 
-async function recoverJournal(
+interface ReplayedJournal {
+  readonly rows: number;
+  readonly damagedLines: number;
+  readonly damagedPaths: ReadonlySet<string>;
+}
+
+async function replayJournal(
   instance: string,
   paths: readonly string[],
   write: WriteReplayed,
-): Promise<RecoveredJournal> {
+): Promise<ReplayedJournal> {
   const replay = new JournalReplay(write);
   const damagedPaths = new Set<string>();
   let damagedLines = 0;
@@ -95,6 +111,13 @@ async function recoverJournal(
   }
   const lastWrittenAt = Math.max(...paths.map((path) => Math.round(statSync(path).mtimeMs)));
   const rows = await replay.end(instance, lastWrittenAt);
+  return { rows, damagedLines, damagedPaths };
+}
+
+function deleteReplayed(
+  paths: readonly string[],
+  { rows, damagedLines, damagedPaths }: ReplayedJournal,
+): RecoveredJournal {
   for (const path of paths) {
     if (damagedPaths.has(path)) renameSync(path, getDamagedPath(path));
     else unlinkSync(path);

@@ -1,7 +1,9 @@
-import { sql } from "kysely";
-import type { Database } from "../../store/database.ts";
+import { type Kysely, sql } from "kysely";
+import { expireLeases } from "../../budgets/sql/lease-expiry.ts";
+import type { Database, Tables } from "../../store/database.ts";
 import { databaseTime } from "../../store/database-time.ts";
 import { INTERRUPTED, type RequestRow, STATE, UNKNOWN_COST } from "../record.ts";
+import { changeBudgets } from "./budget-changes.ts";
 import { addToRollups } from "./rollups.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
 
@@ -35,6 +37,50 @@ export async function deregister(database: Database, id: string): Promise<void> 
   await database.kysely.deleteFrom("instances").where("id", "=", id).execute();
 }
 
+/** Whether a process has records of requests that are still open in the database. */
+export async function hasOpenRequests({ kysely }: Database, instance: string): Promise<boolean> {
+  const open = await kysely
+    .selectFrom("requests")
+    .select("id")
+    .where(IS_UNFINISHED)
+    .where("state", "=", STATE.open)
+    .where("instance", "=", instance)
+    .limit(1)
+    .executeTakeFirst();
+  return open !== undefined;
+}
+
+/** Counts the processes with a heartbeat within a time. */
+export async function countInstances(database: Database, aliveMs: number): Promise<number> {
+  const { count } = await database.kysely
+    .selectFrom("instances")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .where("seen_at", ">=", databaseTime(database, -aliveMs))
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+/** Lists the processes with leases that have no heartbeat within a time. */
+async function listDead(
+  database: Database,
+  transaction: Kysely<Tables>,
+  deadAfterMs: number,
+): Promise<string[]> {
+  const rows = await transaction
+    .selectFrom("budget_leases")
+    .select("instance")
+    .distinct()
+    .where("is_expired", "=", 0)
+    .where("instance", "not in", (eb) =>
+      eb
+        .selectFrom("instances")
+        .select("instances.id")
+        .where("seen_at", ">=", databaseTime(database, -deadAfterMs)),
+    )
+    .execute();
+  return rows.map(({ instance }) => instance);
+}
+
 /** Limits for the time since the last heartbeat of a process, by the database's clock. */
 export interface SilenceLimits {
   /** The process counts as dead after this time. */
@@ -66,10 +112,11 @@ export async function adoptOrphans(
             .select("instances.id")
             .where("seen_at", ">=", databaseTime(database, -silentMs)),
         );
-    await updateOrphans(deadAfterMs)
+    const adopted = await updateOrphans(deadAfterMs)
       .set({ state: STATE.pending, outcome: INTERRUPTED, ended_at: now, settle_at: now })
       // An expression, because for a plain "is not null" SQLite reads the index of all generations.
       .where(sql<string>`coalesce(generation_id, '')`, "!=", "")
+      .returningAll()
       .execute();
     const lost = await updateOrphans(Math.max(deadAfterMs, lostAfterMs))
       .set({ ...UNKNOWN_COST, outcome: INTERRUPTED, ended_at: now })
@@ -79,6 +126,9 @@ export async function adoptOrphans(
       .returningAll()
       .execute();
     await addToRollups(database, transaction, lost);
+    const orphans = [...adopted, ...lost].map((row) => ({ row, before: STATE.open }));
+    await changeBudgets(database, transaction, orphans);
+    await expireLeases(database, transaction, await listDead(database, transaction, deadAfterMs));
     // If such a process is alive after all, its next heartbeat registers it again.
     await transaction.deleteFrom("instances").where("seen_at", "<", lostBefore).execute();
     return lost;

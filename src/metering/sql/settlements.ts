@@ -1,6 +1,7 @@
 import type { Database } from "../../store/database.ts";
 import { databaseTime } from "../../store/database-time.ts";
 import { type RequestRow, STATE, type TokenCount, TRANSITIONS } from "../record.ts";
+import { changeBudgets } from "./budget-changes.ts";
 import { addToRollups } from "./rollups.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
 
@@ -110,6 +111,7 @@ export async function settleRow(
     await transaction.updateTable("requests").set(changes).where("id", "=", id).execute();
     const after = { ...before, ...changes };
     await addToRollups(database, transaction, [after], before.state === STATE.unknown ? [before] : []);
+    await changeBudgets(database, transaction, [{ row: after, before: before.state }]);
     return after;
   });
 }

@@ -1,7 +1,8 @@
 import type { Transaction } from "kysely";
 import { createBulkInsert, createRowInsert } from "../../store/bulk-insert.ts";
 import type { Database, Tables } from "../../store/database.ts";
-import { INTERRUPTED, isFinal, REQUEST_COLUMNS, type RequestRow, STATE } from "../record.ts";
+import { INTERRUPTED, isFinal, REQUEST_COLUMNS, type RequestRow, STATE, type State } from "../record.ts";
+import { changeBudgets } from "./budget-changes.ts";
 import { addToRollups } from "./rollups.ts";
 
 /**
@@ -39,14 +40,40 @@ export async function writeRequests(
 ): Promise<readonly RequestRow[]> {
   if (rows.length === 0) return [];
   return database.kysely.transaction().execute(async (transaction) => {
+    const states = await readStates(database, transaction, rows);
     const written = database.sqlite
       ? rows.filter(prepareUpsert(database.sqlite))
       : await upsertIntoPostgres(transaction, rows);
     const { corrected, before } = await correctUnknown(database, transaction, subtract(rows, written));
     const changed = [...written, ...corrected];
     await addToRollups(database, transaction, changed.filter(isFinal), before);
+    await changeBudgets(
+      database,
+      transaction,
+      changed.map((row) => ({ row, before: states.get(row.id), isOwnWrite: true })),
+    );
     return changed;
   });
+}
+
+/**
+ * Reads the stored states of rows with reservations. The state says whether the reservation is in the lease of a process or in
+ * the presumed amount of a budget.
+ */
+async function readStates(
+  { sqlite }: Database,
+  transaction: Transaction<Tables>,
+  rows: readonly RequestRow[],
+): Promise<ReadonlyMap<string, State>> {
+  const ids = rows.filter(({ reserved_in }) => reserved_in !== null).map(({ id }) => id);
+  if (ids.length === 0) return new Map();
+  const query = transaction
+    .selectFrom("requests")
+    .select(["id", "state"])
+    .where("id", "in", ids)
+    .orderBy("id");
+  const stored = await (sqlite ? query : query.forUpdate()).execute();
+  return new Map(stored.map(({ id, state }) => [id, state]));
 }
 
 /** Returns the rows that are not in `written`. */

@@ -106,7 +106,9 @@ test("keeps a journal when the database fails to write its rows", async () => {
   const directory = createTemporaryDirectory();
   writeDeadJournal(directory, "dead.1.jsonl", [ENTRY.start, createStartEntry("1")]);
   const down = () => Promise.reject(new Error("down"));
-  await expect(recoverJournals(directory, "own", down)).rejects.toThrow("down");
+  await expect(
+    recoverJournals(directory, "own", { write: down, onComplete: () => Promise.resolve() }),
+  ).rejects.toThrow("down");
   expect((await recover(directory)).rows).toHaveLength(1);
 });
 

@@ -46,3 +46,19 @@ export function formatUsd(nanodollars: number | bigint): string {
 export function toUsd(nanodollars: number | bigint): number {
   return Number(nanodollars) / NANODOLLARS_PER_USD;
 }
+
+/** The largest amount of a setting in US dollars. A number represents every smaller amount in nanodollars exactly. */
+export const USD_SETTING_MAX = 9_000_000;
+
+/**
+ * Parses an amount of a setting without rounding.
+ * @param usd US dollars: a number, or decimal text such as `0.45`.
+ * @returns whole nanodollars; undefined unless the amount is from 0 to {@link USD_SETTING_MAX} with at most 9 decimal places.
+ */
+export function parseUsdSetting(usd: number | string): number | undefined {
+  const [, sign, , fraction = "", exponent = "0"] = DECIMAL.exec(String(usd)) ?? [];
+  const decimals = fraction.replace(/0+$/, "").length - Number(exponent);
+  if (sign !== "" || decimals > NANO_DIGITS) return undefined;
+  const nanodollars = toNanodollars(usd);
+  return nanodollars <= USD_SETTING_MAX * NANODOLLARS_PER_USD ? nanodollars : undefined;
+}

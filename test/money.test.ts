@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatUsd, toNanodollars, toUsd } from "../../src/metering/money.ts";
+import { formatUsd, parseUsdSetting, toNanodollars, toUsd } from "../src/money.ts";
 
 test.each([
   [0, 0],
@@ -82,4 +82,51 @@ test("sums of nanodollars are exact, where sums of dollars are not", () => {
     }),
     { numRuns: 50 },
   );
+});
+
+test.each([
+  [0, 0],
+  ["0", 0],
+  ["0.450", 450_000_000],
+  [0.45, 450_000_000],
+  [1e-9, 1],
+  ["0.000000001", 1],
+  ["0.0000000010", 1],
+  ["9e6", 9_000_000_000_000_000],
+  [9_000_000, 9_000_000_000_000_000],
+  ["8999999.123456789", 8_999_999_123_456_789],
+])("parses the setting %j as %d nanodollars", (usd, nanodollars) => {
+  expect(parseUsdSetting(usd)).toBe(nanodollars);
+});
+
+test.each([
+  -1,
+  "-0.1",
+  1e-10,
+  "0.0000000001",
+  "0.1234567891",
+  9_000_000.5,
+  "9000000.000000001",
+  "1e99999",
+  1e300,
+])("refuses the setting %j", (usd) => {
+  expect(parseUsdSetting(usd)).toBeUndefined();
+});
+
+test.each([
+  "",
+  " 1",
+  "1 ",
+  "$1",
+  "1,5",
+  ".5",
+  "5.",
+  "0x1",
+  "NaN",
+  "Infinity",
+  Number.NaN,
+  Infinity,
+  "1e9999999999",
+])("refuses the setting %j, which is not a decimal", (usd) => {
+  expect(parseUsdSetting(usd)).toBeUndefined();
 });

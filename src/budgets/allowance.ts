@@ -1,0 +1,106 @@
+import { type BudgetId, formatBudgetId } from "./budget-id.ts";
+import type { Draw, DrawnBudget, Spending, StoredBudget } from "./budget-store.ts";
+import type { BudgetDefinition } from "./definitions.ts";
+
+/** The weight of the last second in the average use. */
+const LAST_SECOND_WEIGHT = 0.5;
+/** A lease covers the use of this many seconds, if that much is available. */
+const LEASE_SECONDS = 2;
+
+/**
+ * The part of a budget that this process may spend without asking the database: its lease, and how much of it requests hold.
+ * All amounts are in nanodollars.
+ */
+export class Allowance implements StoredBudget {
+  readonly id: BudgetId;
+  /** The text of the id. */
+  readonly text: string;
+  /** The time at which the budget renews, in ms since 1970; Infinity if it never does. */
+  readonly endsAt: number;
+  limit: number;
+  changedAt: number;
+  /** The lease of this process, without the amounts of requests that have ended and are in the database. */
+  leased = 0;
+  /** Held by requests in flight, and by ended requests that are not in the database yet. */
+  held = 0;
+  /** Spent and presumed amounts of all processes, as last read. */
+  spent = 0;
+  presumed = 0;
+  /** Whether these amounts have been read. */
+  isRead = false;
+  /** Time of the last request on the monotonic clock, in ms. */
+  usedAt: number;
+  /** Whether the outcome of a draw or a return is unknown, so that the lease in the database can exceed `leased`. */
+  isUncertain = false;
+  /** Whether the keeper of leases no longer adjusts this allowance. An account with it must be created again. */
+  isForgotten = false;
+  /** Number of draws, returns and reservations. A read of the lease is used only if this number did not change meanwhile. */
+  version = 0;
+  /** Reserved since the last tick, and the average of the seconds before. */
+  #demand = 0;
+  #perSecond = 0;
+
+  constructor({ id, endsAt, limit, changedAt }: BudgetDefinition, now: number) {
+    this.id = id;
+    this.text = formatBudgetId(id);
+    this.endsAt = endsAt;
+    this.limit = limit;
+    this.changedAt = changedAt;
+    this.usedAt = now;
+  }
+
+  /** Leased money that no request holds. */
+  get idle(): number {
+    return this.leased - this.held;
+  }
+
+  /** Idle money that the next seconds are expected to need. */
+  get target(): number {
+    return LEASE_SECONDS * Math.max(this.#perSecond, this.#demand);
+  }
+
+  /** The limit without the spent and presumed amounts. Reservations are not subtracted. */
+  get left(): number {
+    return this.limit - this.spent - this.presumed;
+  }
+
+  hold(nanodollars: number): void {
+    this.held += nanodollars;
+    this.#demand += nanodollars;
+    this.version++;
+  }
+
+  /** Creates a draw. @param least needed in addition to the idle money; the draw fails if less is available. */
+  toDraw(least: number, wanted: number): Draw {
+    const { id, limit, changedAt } = this;
+    return { id, limit, changedAt, least, wanted: Math.max(least, Math.ceil(wanted)) };
+  }
+
+  receive(drawn: DrawnBudget): void {
+    this.leased += drawn.granted;
+    this.version++;
+    this.receiveSpending(drawn);
+  }
+
+  receiveSpending({ spent, presumed }: Spending): void {
+    this.spent = spent;
+    this.presumed = presumed;
+    this.isRead = true;
+  }
+
+  /** Removes money from the lease, to give it back. @returns the amount. */
+  takeIdle(nanodollars: number): number {
+    const taken = Math.max(0, Math.min(Math.floor(nanodollars), this.idle));
+    this.leased -= taken;
+    this.version++;
+    return taken;
+  }
+
+  /** Updates the average use. Called once a second. */
+  tick(): void {
+    this.#perSecond += LAST_SECOND_WEIGHT * (this.#demand - this.#perSecond);
+    // The average of a budget that is not used would approach 0 for minutes.
+    if (this.#perSecond < 1) this.#perSecond = 0;
+    this.#demand = 0;
+  }
+}

@@ -1,0 +1,213 @@
+import { GatewayError } from "../errors.ts";
+import type { Account } from "./account.ts";
+import { Allowance } from "./allowance.ts";
+import { formatBudgetId } from "./budget-id.ts";
+import type { BudgetAmount, BudgetStore } from "./budget-store.ts";
+import type { BudgetDefinition } from "./definitions.ts";
+
+const TICK_MS = 1_000;
+/** An allowance that was not used for this long gives its lease back and is forgotten. */
+const UNUSED_MS = 60_000;
+/** The spending of soft budgets is read every second for this long after their last request. */
+const READ_AFTER_USE_MS = 10_000;
+/** Idle money above this multiple of the expected use is given back. */
+const IDLE_FACTOR = 2;
+/** Maximum number of budgets in memory. A client can invent any number of end users. */
+const ALLOWANCES_MAX = 50_000;
+
+/** A draw for an allowance, in nanodollars. */
+export interface AllowanceDraw {
+  readonly allowance: Allowance;
+  /** Needed in addition to the idle money; the draw fails if less is available. */
+  readonly least: number;
+  readonly wanted: number;
+}
+
+export interface LeaseKeeperOptions {
+  readonly store: BudgetStore;
+  /** Called when leases could not be adjusted. They will be later. */
+  readonly onFailure: (error: unknown) => void;
+  /** Called when other replicas gave money back. */
+  readonly onReturned: () => void;
+}
+
+/** Keeps the leases of this process as large as its requests need, and gives back what they do not need. */
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  readonly #allowances = new Map<string, Allowance>();
+  /** Allowances with a refill in progress. */
+  readonly #refilling = new Set<Allowance>();
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #tick: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+    options.store.listen({
+      onReturnRequested: (text) => void this.#returnIdle(text),
+      onReturned: () => options.onReturned(),
+    });
+  }
+
+  /** Returns the allowance of a budget, with the newest limit. @throws GatewayError overloaded if there are too many. */
+  find(definition: BudgetDefinition): Allowance {
+    const known = this.#allowances.get(formatBudgetId(definition.id));
+    if (known) {
+      this.#update(known, definition);
+      return known;
+    }
+    if (this.#allowances.size >= ALLOWANCES_MAX)
+      throw new GatewayError("overloaded", "Too many budgets are in use at once; try again shortly.");
+    const allowance = new Allowance(definition, performance.now());
+    this.#allowances.set(allowance.text, allowance);
+    this.#timer ??= setInterval(() => {
+      this.#tick = this.#tick.then(() => this.#runTick());
+    }, TICK_MS).unref();
+    return allowance;
+  }
+
+  /** Applies changed settings. A request that was authenticated before the change must not restore the old limit. */
+  #update(allowance: Allowance, { limit, changedAt }: BudgetDefinition): void {
+    if (changedAt <= allowance.changedAt) return;
+    const isLower = limit < allowance.limit;
+    allowance.limit = limit;
+    allowance.changedAt = changedAt;
+    // The lease may exceed the new limit.
+    if (isLower) void this.#giveBack([[allowance, allowance.idle]]).catch(this.#options.onFailure);
+  }
+
+  /** Draws money for a low allowance in the background. */
+  refillIfLow(allowance: Allowance): void {
+    const { target, idle } = allowance;
+    if (idle >= target / IDLE_FACTOR || this.#refilling.has(allowance)) return;
+    this.#refilling.add(allowance);
+    const draw = { allowance, least: 0, wanted: target - idle };
+    this.draw([draw])
+      .catch(this.#options.onFailure)
+      .finally(() => this.#refilling.delete(allowance));
+  }
+
+  /**
+   * Draws money for all allowances, or for none if one budget has too little.
+   * @returns whether there was enough. @throws the error of the database.
+   */
+  async draw(draws: readonly AllowanceDraw[]): Promise<boolean> {
+    try {
+      const drawn = await this.#options.store.draw(
+        draws.map(({ allowance, least, wanted }) => allowance.toDraw(least, wanted)),
+      );
+      for (const [index, { allowance }] of draws.entries()) {
+        const result = drawn[index];
+        if (result) allowance.receive(result);
+      }
+      return draws.every(({ least }, index) => (drawn[index]?.granted ?? 0) >= least);
+    } catch (error) {
+      for (const { allowance } of draws) allowance.isUncertain = true;
+      throw error;
+    }
+  }
+
+  /** Reads what was spent of budgets. @throws the error of the database. */
+  async readSpending(allowances: readonly Allowance[]): Promise<void> {
+    if (allowances.length === 0) return;
+    const read = await this.#options.store.readSpending(allowances);
+    for (const [index, allowance] of allowances.entries()) {
+      const spending = read[index];
+      if (spending) allowance.receiveSpending(spending);
+    }
+  }
+
+  /** Marks the allowances of an account as used now. */
+  markUsed({ hard, soft }: Account): void {
+    const now = performance.now();
+    for (const allowance of hard) allowance.usedAt = now;
+    for (const allowance of soft) allowance.usedAt = now;
+  }
+
+  /** Gives the idle money back. Called when no request is in flight. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    await this.#tick;
+    this.#options.store.close();
+    const all = [...this.#allowances.values()];
+    await this.#giveBack(all.map((allowance) => [allowance, allowance.idle])).catch(this.#options.onFailure);
+  }
+
+  async #runTick(): Promise<void> {
+    if (this.#isClosed) return;
+    const now = performance.now();
+    const all = [...this.#allowances.values()];
+    for (const allowance of all) allowance.tick();
+    try {
+      await this.#repair(all);
+      await this.#giveBack(all.map((allowance) => [allowance, findSurplus(allowance, now)]));
+      await this.readSpending(all.filter(({ isRead, usedAt }) => isRead && now - usedAt < READ_AFTER_USE_MS));
+    } catch (error) {
+      this.#options.onFailure(error);
+    }
+    for (const allowance of all)
+      if (isUnused(allowance, now) && allowance.leased === 0) this.#forget(allowance);
+  }
+
+  #forget(allowance: Allowance): void {
+    allowance.isForgotten = true;
+    this.#allowances.delete(allowance.text);
+    if (this.#allowances.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Reads the leases whose size is uncertain. While requests hold money, the database may not have all of their rows. */
+  async #repair(all: readonly Allowance[]): Promise<void> {
+    const uncertain = all
+      .filter(({ isUncertain, held }) => isUncertain && held === 0)
+      .map((allowance) => ({ allowance, version: allowance.version }));
+    if (uncertain.length === 0) return;
+    const leases = await this.#options.store.readLeases();
+    const byText = new Map(leases.map(({ id, nanodollars }) => [formatBudgetId(id), nanodollars]));
+    for (const { allowance, version } of uncertain) {
+      if (allowance.version !== version) continue;
+      allowance.leased = byText.get(allowance.text) ?? 0;
+      allowance.isUncertain = false;
+    }
+  }
+
+  /** Gives idle money of a budget back at the request of another replica. */
+  async #returnIdle(text: string): Promise<void> {
+    const allowance = this.#allowances.get(text);
+    if (!allowance || allowance.idle <= 0) return;
+    try {
+      await this.#giveBack([[allowance, allowance.idle]]);
+      this.#options.store.announceReturn(allowance.id);
+    } catch (error) {
+      this.#options.onFailure(error);
+    }
+  }
+
+  async #giveBack(parts: readonly (readonly [Allowance, number])[]): Promise<void> {
+    const amounts: BudgetAmount[] = [];
+    for (const [allowance, nanodollars] of parts) {
+      const taken = allowance.takeIdle(nanodollars);
+      if (taken > 0) amounts.push({ id: allowance.id, nanodollars: taken });
+    }
+    if (amounts.length === 0) return;
+    try {
+      await this.#options.store.giveBack(amounts);
+    } catch (error) {
+      for (const [allowance] of parts) allowance.isUncertain = true;
+      throw error;
+    }
+  }
+}
+
+/** Returns the idle money that an allowance does not need. */
+function findSurplus(allowance: Allowance, now: number): number {
+  if (isUnused(allowance, now)) return allowance.idle;
+  const { idle, target } = allowance;
+  return idle > IDLE_FACTOR * target ? idle - target : 0;
+}
+
+function isUnused({ usedAt, held }: Allowance, now: number): boolean {
+  return held === 0 && now - usedAt > UNUSED_MS;
+}

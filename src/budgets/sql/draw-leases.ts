@@ -1,0 +1,93 @@
+import type { Kysely } from "kysely";
+import type { Database, Tables } from "../../store/database.ts";
+import { formatBudgetId } from "../budget-id.ts";
+import type { Draw, DrawnBudget } from "../budget-store.ts";
+import { addToLeases, addToPeriods, lockPeriods } from "./budget-rows.ts";
+import type { BudgetPeriodTable } from "./budget-tables.ts";
+import { reviveLeases } from "./lease-expiry.ts";
+
+/** One draw gets at most the available money divided by this and by the number of replicas, so that the others find some too. */
+const DRAWS_PER_REPLICA = 4;
+
+/** A process that draws money. */
+export interface Drawer {
+  readonly instance: string;
+  /** Number of live processes that share the budgets. */
+  readonly replicas: number;
+}
+
+/**
+ * Adds money of several budgets to the leases of a process: of all of them, or of none if one has too little.
+ * @returns a result for each draw; undefined if a budget has no row. If the draw fails, all amounts granted are 0, unless each
+ * `least` is 0.
+ */
+export async function drawLeases(
+  database: Database,
+  { instance, replicas }: Drawer,
+  draws: readonly Draw[],
+): Promise<DrawnBudget[] | undefined> {
+  return database.kysely.transaction().execute(async (transaction) => {
+    const periods = await lockPeriods(
+      database,
+      transaction,
+      draws.map(({ id }) => id),
+    );
+    const drawn = draws.flatMap((draw) => {
+      const row = periods.get(formatBudgetId(draw.id));
+      return row ? [{ draw, row, grant: computeGrant(draw, row, replicas) }] : [];
+    });
+    if (drawn.length < draws.length) return undefined;
+    const succeeds = drawn.every(({ grant }) => grant !== undefined);
+    const grants = drawn.map(({ grant = 0 }) => (succeeds ? grant : 0));
+    if (grants.some((grant) => grant > 0)) {
+      const ids = draws.map(({ id }) => ({ instance, ...id }));
+      await reviveLeases(database, transaction, ids);
+      const deltas = draws.map(({ id }, index) => ({
+        id,
+        leased: grants[index] ?? 0,
+        spent: 0,
+        presumed: 0,
+      }));
+      await addToPeriods(database, transaction, deltas);
+      await addToLeases(
+        database,
+        transaction,
+        ids.map((id, index) => ({ id, amount: grants[index] ?? 0 })),
+      );
+    }
+    for (const { draw, row } of drawn) await saveLimit(transaction, draw, row);
+    return drawn.map(({ row }, index) => ({
+      granted: grants[index] ?? 0,
+      spent: row.spent_nanodollars,
+      presumed: row.presumed_nanodollars,
+    }));
+  });
+}
+
+/** Computes what a draw gets; undefined if that is too little. Near the limit, a draw gets only what it needs. */
+function computeGrant(
+  { limit, least, wanted }: Draw,
+  row: BudgetPeriodTable,
+  replicas: number,
+): number | undefined {
+  const available = limit - row.spent_nanodollars - row.presumed_nanodollars - row.leased_nanodollars;
+  if (available < least) return undefined;
+  const share = Math.floor(available / (DRAWS_PER_REPLICA * replicas));
+  return Math.max(least, Math.min(wanted, share), 0);
+}
+
+/** Updates the limit in a row whose budget was changed, for reports and alerts. */
+async function saveLimit(
+  transaction: Kysely<Tables>,
+  { limit }: Draw,
+  row: BudgetPeriodTable,
+): Promise<void> {
+  if (row.limit_nanodollars === limit) return;
+  await transaction
+    .updateTable("budget_periods")
+    .set({ limit_nanodollars: limit })
+    .where("scope", "=", row.scope)
+    .where("period", "=", row.period)
+    .where("starts_at", "=", row.starts_at)
+    .execute();
+}

@@ -1,0 +1,150 @@
+import type { Kysely } from "kysely";
+import type { Database, Tables } from "../../store/database.ts";
+import { type BudgetId, formatBudgetId } from "../budget-id.ts";
+import type { BudgetAmount } from "../budget-store.ts";
+import {
+  addToLeases,
+  addToPeriods,
+  formatLeaseId,
+  type LeaseId,
+  lockLeases,
+  lockPeriods,
+  markLeases,
+  type PeriodDelta,
+  toBudgetId,
+  toLeaseId,
+} from "./budget-rows.ts";
+import type { BudgetLeaseTable } from "./budget-tables.ts";
+
+/**
+ * Presumes the leases of dead processes as spent, because their requests may still be running upstream. The recovery of their
+ * journals corrects the amounts later.
+ */
+export async function expireLeases(
+  database: Database,
+  transaction: Kysely<Tables>,
+  deadInstances: readonly string[],
+): Promise<void> {
+  if (deadInstances.length === 0) return;
+  const rows = await transaction
+    .selectFrom("budget_leases")
+    .selectAll()
+    .where("instance", "in", deadInstances)
+    .where("is_expired", "=", 0)
+    .execute();
+  const ids = rows.map(toLeaseId);
+  await lockPeriods(database, transaction, uniqueBudgets(ids));
+  await setExpired(database, transaction, { ids, isExpired: true });
+}
+
+/** Undoes the expiry of leases of a process that is alive after all. The rows of their budgets must be locked. */
+export async function reviveLeases(
+  database: Database,
+  transaction: Kysely<Tables>,
+  ids: readonly LeaseId[],
+): Promise<void> {
+  await setExpired(database, transaction, { ids, isExpired: false });
+}
+
+interface ExpiryChange {
+  readonly ids: readonly LeaseId[];
+  readonly isExpired: boolean;
+}
+
+/** Expires or revives leases. The rows of their budgets must be locked. */
+async function setExpired(
+  database: Database,
+  transaction: Kysely<Tables>,
+  { ids, isExpired }: ExpiryChange,
+): Promise<void> {
+  const rows = [...(await lockLeases(database, transaction, ids)).values()].filter(
+    (row) => (row.is_expired === 1) !== isExpired,
+  );
+  if (rows.length === 0) return;
+  await addToPeriods(database, transaction, sumMoves(rows, isExpired ? 1 : -1));
+  await markLeases(database, transaction, { ids: rows.map(toLeaseId), isExpired });
+}
+
+function uniqueBudgets(ids: readonly LeaseId[]): BudgetId[] {
+  return [
+    ...new Map(
+      ids.map(({ scope, period, startsAt }) => {
+        const id = { scope, period, startsAt };
+        return [formatBudgetId(id), id] as const;
+      }),
+    ).values(),
+  ];
+}
+
+/** Sums the moves from leased to presumed amounts for each budget. @param sign -1 for moves in the other direction. */
+function sumMoves(rows: readonly BudgetLeaseTable[], sign: 1 | -1): PeriodDelta[] {
+  const sums = new Map<string, PeriodDelta>();
+  for (const row of rows) {
+    const id = toBudgetId(row);
+    const text = formatBudgetId(id);
+    const sum = sums.get(text) ?? { id, spent: 0, presumed: 0, leased: 0 };
+    sum.presumed += sign * row.amount_nanodollars;
+    sum.leased -= sign * row.amount_nanodollars;
+    sums.set(text, sum);
+  }
+  return [...sums.values()];
+}
+
+/** Gives money of leases back to their budgets. A lease that has less gives what it has. */
+export async function returnLeases(
+  database: Database,
+  instance: string,
+  amounts: readonly BudgetAmount[],
+): Promise<void> {
+  if (amounts.length === 0) return;
+  await database.kysely.transaction().execute(async (transaction) => {
+    const ids = amounts.map(({ id }) => ({ instance, ...id }));
+    await lockPeriods(database, transaction, uniqueBudgets(ids));
+    const rows = await lockLeases(database, transaction, ids);
+    const parts = amounts.flatMap(({ id, nanodollars }) => {
+      const row = rows.get(formatLeaseId({ instance, ...id }));
+      return row ? [{ id, row, taking: Math.min(row.amount_nanodollars, nanodollars) }] : [];
+    });
+    await addToPeriods(
+      database,
+      transaction,
+      parts.map(({ id, row, taking }) =>
+        row.is_expired === 1
+          ? { id, spent: 0, presumed: -taking, leased: 0 }
+          : { id, spent: 0, presumed: 0, leased: -taking },
+      ),
+    );
+    await addToLeases(
+      database,
+      transaction,
+      parts.map(({ row, taking }) => ({ id: toLeaseId(row), amount: -taking })),
+    );
+    await deleteEmptyLeases(transaction, instance);
+  });
+}
+
+async function deleteEmptyLeases(transaction: Kysely<Tables>, instance: string): Promise<void> {
+  await transaction
+    .deleteFrom("budget_leases")
+    .where("instance", "=", instance)
+    .where("amount_nanodollars", "=", 0)
+    .execute();
+}
+
+/** Reads the leases of a process. */
+export async function readLeases({ kysely }: Database, instance: string): Promise<BudgetAmount[]> {
+  const rows = await kysely
+    .selectFrom("budget_leases")
+    .selectAll()
+    .where("instance", "=", instance)
+    .execute();
+  return rows.map((row) => ({ id: toBudgetId(row), nanodollars: row.amount_nanodollars }));
+}
+
+/**
+ * Gives all money of a dead process back to its budgets. Every request of the process must be in the database before, because
+ * the lease holds the reservations of requests that are not.
+ */
+export async function releaseLeases(database: Database, instance: string): Promise<void> {
+  await returnLeases(database, instance, await readLeases(database, instance));
+}
