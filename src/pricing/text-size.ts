@@ -110,7 +110,6 @@ const TWO_BYTES_END = 0x800;
 /** Maximum number of bytes that one byte of UTF-8 occupies in a JSON string, including those that further escaping adds. */
 const BYTE_TOKENS: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
   if (byte === QUOTE || byte === BACKSLASH) return 2 + PAIR_GROWS_BY;
-  if (byte >= ASCII_END) return NON_ASCII_FACTOR;
   return (byte < SPACE ? 6 : 1) + (GROWS_BY[byte] ?? 0);
 });
 /** `BYTE_TOKENS`, including the bytes that Unicode normalization adds to characters other than U+FDFA. */

@@ -80,8 +80,17 @@ function computeFromLease({ from, to, reserved, spent, isOwnWrite }: Move): numb
 
 /** Reads what the requests of a scope that began in a period have cost, from the daily sums. Periods begin with a day. */
 export async function readSpent(transaction: Kysely<Tables>, { scope, startsAt }: BudgetId): Promise<number> {
-  const { kind, id } = parseScope(scope);
-  if (kind === "end_user") return 0;
+  const { kind, id, keyId } = parseScope(scope);
+  if (kind === "end_user") {
+    const sum = await transaction
+      .selectFrom("rollups_end_users")
+      .select((eb) => eb.fn.sum<number | null>("cost_nanodollars").as("spent"))
+      .where("key_id", "=", keyId ?? "")
+      .where("end_user", "=", id)
+      .where("day", ">=", startsAt)
+      .executeTakeFirst();
+    return sum?.spent ?? 0;
+  }
   const query = transaction
     .selectFrom("rollups_daily")
     .select((eb) => eb.fn.sum<number | null>("cost_nanodollars").as("spent"))
