@@ -37,6 +37,7 @@ import { handleNotFound } from "./endpoints/not-found.ts";
 import { registerRoot } from "./endpoints/root.ts";
 import type { RelayOptions } from "./relay/relay-options.ts";
 import type { RedisStore } from "./store/redis.ts";
+import type { AccountBalance } from "./upstream/account-balance.ts";
 import { CatalogCache } from "./upstream/catalog-cache.ts";
 import { EndpointCatalog } from "./upstream/endpoint-catalog.ts";
 import { LimitedFetch } from "./upstream/limited-fetch.ts";
@@ -55,6 +56,8 @@ export interface AppDependencies {
   readonly config: Config;
   readonly keys: KeyStore;
   readonly upstream: Upstream;
+  /** undefined without an OpenRouter account, and if `ACCOUNT_POLL_MS` is 0. */
+  readonly account: AccountBalance | undefined;
   readonly redis: RedisStore | undefined;
   /** Keys and ledger in a database; undefined without a database. */
   readonly persistence: Persistence | undefined;
@@ -138,6 +141,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
     aliases: config.modelAliases,
     recorder: persistence?.recorder,
     relay: createRelayOptions(config, persistence),
+    account: deps.account,
     appUrl,
     appTitle,
   });

@@ -8,6 +8,9 @@ import { ShutdownState, beginShutdown } from "./http/shutdown.ts";
 import { chainKeyStores, createStaticKeyStore } from "./auth/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
 import type { RedisOptions, RedisStore } from "./store/redis.ts";
+import { logAlert } from "./alerts/log-alert.ts";
+import { createBalanceReaders } from "./upstream/account.ts";
+import { AccountBalance } from "./upstream/account-balance.ts";
 import { connectUpstream, type Upstream } from "./upstream/openrouter.ts";
 
 /** Time between the abort of all requests and the end of their connections, in which the last bytes are sent. */
@@ -39,6 +42,7 @@ export async function startGateway(
   const inFlight = new InFlight(config.maxInFlight, config.maxInFlightPerKey);
   const upstream = connectUpstream(config.upstream);
   const persistence = await openPersistence(config, upstream, logger, onFirstKeys);
+  const account = createAccountBalance(config, { upstream, persistence, logger });
   const redis = await openRedis(config, logger);
   const app = await buildApp({
     config,
@@ -46,6 +50,7 @@ export async function startGateway(
       ? chainKeyStores(createStaticKeyStore(config.gatewayKeys), persistence.keyCache)
       : createStaticKeyStore(config.gatewayKeys),
     upstream,
+    account,
     redis,
     persistence,
     logger,
@@ -54,12 +59,14 @@ export async function startGateway(
   });
   const closeDependencies = async (): Promise<void> => {
     redis?.close();
+    await account?.stop();
     await persistence?.close();
     await upstream.close();
   };
   try {
     await persistence?.open();
     const url = await app.listen({ host: await resolveAddress(config.host), port: config.port });
+    account?.start();
     return {
       url,
       async stop({ delayMs, graceMs }) {
@@ -112,6 +119,31 @@ async function openPersistence(
   if (store === undefined || openrouterApiKey === undefined) return undefined;
   const { Persistence: PersistenceClass } = await import("./persistence.ts");
   return new PersistenceClass({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
+}
+
+interface AccountDependencies {
+  readonly upstream: Upstream;
+  readonly persistence: Persistence | undefined;
+  readonly logger: Logger;
+}
+
+/** Creates the poll of the account's money, if there is an account and `ACCOUNT_POLL_MS` is not 0. */
+function createAccountBalance(
+  { account, openrouterApiKey }: Config,
+  { upstream, persistence, logger }: AccountDependencies,
+): AccountBalance | undefined {
+  const { pollMs, lowNanodollars, managementKey } = account;
+  if (openrouterApiKey === undefined || pollMs === 0) return undefined;
+  return new AccountBalance({
+    readers: createBalanceReaders(upstream, { apiKey: openrouterApiKey, managementKey }),
+    pollMs,
+    lowNanodollars,
+    raise: async (alert) => {
+      if (persistence) await persistence.raiseAlert(alert);
+      else logAlert(logger, alert);
+    },
+    logger,
+  });
 }
 
 /** Creates the Redis store, if `REDIS_URL` is set. Imports its modules only then. */

@@ -12,7 +12,11 @@ import { Checkpoints } from "./store/checkpoints.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { createKeySource } from "./keys/key-source.ts";
 import { Retention } from "./metering/sql/retention.ts";
+import type { Alert } from "./alerts/alert.ts";
+import { AlertDelivery } from "./alerts/alert-delivery.ts";
+import { enqueueAlert } from "./alerts/sql/enqueue-alert.ts";
 import { createGenerationFinder } from "./upstream/generation.ts";
+import { connectWebhook } from "./upstream/webhook.ts";
 import type { Upstream } from "./upstream/openrouter.ts";
 import { DAY_MS } from "./durations.ts";
 
@@ -43,6 +47,7 @@ export class Persistence {
   readonly recorder: UsageRecorder;
   readonly budgets: BudgetAdmission;
   readonly #retention: Retention;
+  readonly #alerts: AlertDelivery;
   /** undefined with PostgreSQL, which runs its own checkpoints. */
   readonly #checkpoints: Checkpoints | undefined;
   readonly #options: PersistenceOptions;
@@ -85,6 +90,7 @@ export class Persistence {
       onReplaced: () => logger.warn("keys: database was restored or replaced, reloading all keys"),
     });
     this.#retention = this.#createRetention();
+    this.#alerts = this.#createAlertDelivery();
     const { sqlite } = this.database;
     this.#checkpoints =
       sqlite &&
@@ -111,6 +117,7 @@ export class Persistence {
     clearTimeout(this.#retryTimer);
     await this.#opening;
     await this.#retention.stop();
+    await this.#alerts.stop();
     await this.keyCache.stop();
     await this.recorder.close();
     // The recorder has written the rows of all requests, so their reservations are gone.
@@ -134,6 +141,11 @@ export class Persistence {
     });
   }
 
+  /** Stores an alert that belongs to no other change of the database. */
+  async raiseAlert(alert: Alert): Promise<void> {
+    await enqueueAlert(this.database, this.database.kysely, alert);
+  }
+
   #createRetention(): Retention {
     const { config, logger } = this.#options;
     return new Retention({
@@ -142,6 +154,19 @@ export class Persistence {
       onFailure: (error) => logger.warn({ err: error }, "ledger: deletion of old rows failed, will retry"),
       onClockAhead: ({ now, trusted }) =>
         logger.error({ aheadMs: now - trusted }, "ledger: clock jumped forward, deleting old rows slowly"),
+    });
+  }
+
+  #createAlertDelivery(): AlertDelivery {
+    const { config, logger } = this.#options;
+    const { alertWebhook: webhook } = config;
+    return new AlertDelivery({
+      database: this.database,
+      webhook: webhook && {
+        endpoint: connectWebhook(webhook.url, webhook.proxyUrl),
+        secret: webhook.secret,
+      },
+      logger,
     });
   }
 
@@ -156,6 +181,7 @@ export class Persistence {
       await this.keyCache.start();
       await this.#retention.start();
       this.recorder.start();
+      this.#alerts.start();
       this.#checkpoints?.start();
       this.#isOpen = true;
     } catch (error) {

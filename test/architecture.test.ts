@@ -56,7 +56,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   "lru-cache": ["auth", "budgets", "http", "limits", "upstream"],
   commander: ["cli"],
   ioredis: ["store"],
-  kysely: ["budgets", "keys", "metering", "store"],
+  kysely: ["alerts", "budgets", "keys", "metering", "store"],
   pg: ["store"],
   "node:sqlite": ["store"],
   pino: ["observability"],

@@ -4,6 +4,7 @@ import { type EnvironmentRecord, readSettings, readTextFile } from "./sources.ts
 import { splitList } from "./values.ts";
 import { parseKeyList, type ConfiguredKey } from "./gateway-api-keys.ts";
 import { parseAliasList } from "./model-aliases.ts";
+import { parseWebhookSecret } from "./webhook-settings.ts";
 import type { ModelAliases } from "../request/model-aliases.ts";
 
 /** `MAX_IN_FLIGHT_PER_KEY` defaults to one sixteenth of `MAX_IN_FLIGHT`, so that sixteen busy keys can share the limit. */
@@ -23,6 +24,9 @@ export interface Config {
   /** Storage of keys and ledger; undefined if the gateway stores nothing. */
   readonly store: StoreConfig | undefined;
   readonly ledger: LedgerConfig;
+  readonly account: AccountConfig;
+  /** undefined: alerts are only stored and logged. */
+  readonly alertWebhook: WebhookConfig | undefined;
   readonly rateLimit: { readonly max: number; readonly windowMs: number };
   /** How long a request waits for money of a budget that requests in flight hold. */
   readonly budgetWaitMs: number;
@@ -89,6 +93,24 @@ export interface LedgerConfig {
   readonly drainBounds: { readonly ms: number; readonly bytes: number };
 }
 
+/** How the gateway watches the money of its OpenRouter account. */
+export interface AccountConfig {
+  /** Time between two polls; 0: no polls. */
+  readonly pollMs: number;
+  /** Raise an alert when less than this is left; undefined: never. */
+  readonly lowNanodollars: number | undefined;
+  /** A management key of the account, with which its credits are polled; undefined: only the gateway's key is polled. */
+  readonly managementKey: string | undefined;
+}
+
+/** Receiver of alerts. */
+export interface WebhookConfig {
+  readonly url: string;
+  /** URL of an http or https proxy; undefined: without a proxy. */
+  readonly proxyUrl: string | undefined;
+  readonly secret: Buffer;
+}
+
 /** Thrown by {@link loadConfig}. `mistakes` names every invalid variable and how to correct it, never its value. */
 export class ConfigError extends Error {
   readonly mistakes: readonly string[];
@@ -119,12 +141,17 @@ export function loadConfig(record: EnvironmentRecord, readText = readTextFile): 
   // An invalid OPENROUTER_API_KEY is reported already, and must not be reported as missing too.
   if (!mistakes.some((mistake) => mistake.startsWith("OPENROUTER_API_KEY")))
     mistakes.push(...findContradictions(given, keyItems.length > 0));
+  if (!mistakes.some((mistake) => mistake.startsWith("ALERT_WEBHOOK")))
+    mistakes.push(...findWebhookContradictions(given, keyItems.length > 0));
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes);
   return Object.freeze(toConfig(parsed.data, keys.entries, aliases));
 }
 
+/** Values of the environment by name, before they are validated. */
+type GivenValues = Readonly<Record<string, string | undefined>>;
+
 /** Finds mistakes in combinations of variables. */
-function findContradictions(given: Readonly<Record<string, string | undefined>>, hasKeys: boolean): string[] {
+function findContradictions(given: GivenValues, hasKeys: boolean): string[] {
   if (given["OPENROUTER_API_KEY"] !== undefined) return findSqliteLoss(given, hasKeys);
   const mistakes: string[] = [];
   if (hasKeys) {
@@ -141,11 +168,35 @@ function findContradictions(given: Readonly<Record<string, string | undefined>>,
   return mistakes;
 }
 
+/** Rejects a webhook whose alerts could not be signed or stored. */
+function findWebhookContradictions(given: GivenValues, hasKeys: boolean): string[] {
+  if (given["ALERT_WEBHOOK_URL"] === undefined) return [];
+  const mistakes: string[] = [];
+  if (given["ALERT_WEBHOOK_SECRET"] === undefined) {
+    mistakes.push(
+      "ALERT_WEBHOOK_URL is set without ALERT_WEBHOOK_SECRET: alerts are signed; set a secret, created with: echo whsec_$(openssl rand -base64 32)",
+    );
+  }
+  if (given["OPENROUTER_API_KEY"] === undefined || !wantsStore(given, hasKeys)) {
+    mistakes.push(
+      "ALERT_WEBHOOK_URL is set without a database: alerts are stored until they are delivered; set OPENROUTER_API_KEY and DATA_DIR or DATABASE_URL, or remove ALERT_WEBHOOK_URL",
+    );
+  }
+  return mistakes;
+}
+
+/**
+ * Whether a gateway with an OpenRouter account has a store. With `GATEWAY_API_KEYS` or `ALLOW_ANONYMOUS`, the gateway needs
+ * no stored keys, so it has a store only if `DATA_DIR` or `DATABASE_URL` is set.
+ */
+function wantsStore(given: GivenValues, hasKeys: boolean): boolean {
+  if (given["DATA_DIR"] !== undefined || given["DATABASE_URL"] !== undefined) return true;
+  return !hasKeys && given["ALLOW_ANONYMOUS"] !== "true";
+}
+
 /** Rejects a SQLite file in a directory that does not persist: keys and ledger would be lost with the container. */
-function findSqliteLoss(given: Readonly<Record<string, string | undefined>>, hasKeys: boolean): string[] {
-  const needsStoredKeys = !hasKeys && given["ALLOW_ANONYMOUS"] !== "true";
-  const isSqlite =
-    given["DATABASE_URL"] === undefined && (given["DATA_DIR"] !== undefined || needsStoredKeys);
+function findSqliteLoss(given: GivenValues, hasKeys: boolean): string[] {
+  const isSqlite = given["DATABASE_URL"] === undefined && wantsStore(given, hasKeys);
   if (!isSqlite || given["DATA_DIR_PERSISTENT"] !== "false") return [];
   return [
     "DATA_DIR_PERSISTENT is false without DATABASE_URL: SQLite keeps keys and ledger in DATA_DIR and would lose them; set DATABASE_URL, or mount a directory that persists and remove DATA_DIR_PERSISTENT",
@@ -182,6 +233,12 @@ function toConfig(
       headWaitMs: env.DISCONNECT_HEAD_WAIT_MS,
       drainBounds: Object.freeze({ ms: env.DISCONNECT_DRAIN_MS, bytes: env.DISCONNECT_DRAIN_BYTES }),
     }),
+    account: Object.freeze({
+      pollMs: env.ACCOUNT_POLL_MS,
+      lowNanodollars: env.ACCOUNT_LOW_USD,
+      managementKey: env.OPENROUTER_MANAGEMENT_KEY,
+    }),
+    alertWebhook: toWebhookConfig(env),
     rateLimit: Object.freeze({ max: env.RATE_LIMIT_MAX, windowMs: env.RATE_LIMIT_WINDOW_MS }),
     budgetWaitMs: env.BUDGET_WAIT_MS,
     redisUrl: env.REDIS_URL,
@@ -201,6 +258,13 @@ function toConfig(
     logLevel: env.LOG_LEVEL,
     corsOrigins: Object.freeze(env.CORS_ORIGINS),
   };
+}
+
+function toWebhookConfig(env: Environment): WebhookConfig | undefined {
+  const { ALERT_WEBHOOK_URL: url } = env;
+  const secret = parseWebhookSecret(env.ALERT_WEBHOOK_SECRET ?? "");
+  if (url === undefined || secret === undefined) return undefined;
+  return Object.freeze({ url, proxyUrl: selectProxy(url, env), secret });
 }
 
 /**

@@ -16,6 +16,8 @@ import {
 } from "./values.ts";
 import { DAY_MS, HOUR_MS } from "../durations.ts";
 import { isProxyUrl, normalizeProxyUrl } from "./upstream-proxy.ts";
+import { isWebhookUrl, parseWebhookSecret } from "./webhook-settings.ts";
+import { toNanodollars } from "../money.ts";
 
 /** A valid value of an HTTP header: printable ASCII only, because servers disagree on the encoding of other characters. */
 const HEADER_TEXT = /^[\x20-\x7e]{1,512}$/;
@@ -37,6 +39,11 @@ function quarterOfMemory(): number {
   return Math.floor(Math.min(process.constrainedMemory() || machine, machine) / 4);
 }
 
+const openrouterKey = checkedText(
+  (value) => /^[\x21-\x7e]{1,512}$/.test(value),
+  "must be one OpenRouter key without spaces",
+).optional();
+
 /** Every environment variable of the gateway, with bounds and default; `.env.example` describes each. */
 export const environmentSchema = z.object({
   HOST: checkedText(
@@ -44,11 +51,10 @@ export const environmentSchema = z.object({
     "must be an address or host name, such as 127.0.0.1",
   ).default("127.0.0.1"),
   PORT: wholeNumber(0, 65_535, 8080),
-  OPENROUTER_API_KEY: checkedText(
-    (value) => /^[\x21-\x7e]{1,512}$/.test(value),
-    "must be one OpenRouter key without spaces",
-  ).optional(),
+  OPENROUTER_API_KEY: openrouterKey,
   OPENROUTER_API_KEY_FILE: file,
+  OPENROUTER_MANAGEMENT_KEY: openrouterKey,
+  OPENROUTER_MANAGEMENT_KEY_FILE: file,
   OPENROUTER_BASE_URL: checkedText(
     isBaseUrl,
     "must be an http or https URL without credentials, query or fragment, such as https://openrouter.ai/api/v1",
@@ -75,6 +81,23 @@ export const environmentSchema = z.object({
   DISCONNECT_HEAD_WAIT_MS: wholeNumber(0, DAY_MS, 10_000),
   DISCONNECT_DRAIN_MS: wholeNumber(1, DAY_MS, 300_000),
   DISCONNECT_DRAIN_BYTES: wholeNumber(1, 1_099_511_627_776, 67_108_864),
+  ACCOUNT_POLL_MS: wholeNumber(0, 120_000, 60_000),
+  ACCOUNT_LOW_USD: checkedText(
+    (value) => /^\d{1,6}(?:\.\d{1,9})?$/.test(value),
+    "must be an amount of US dollars below 1000000, such as 20 or 7.5",
+  )
+    .transform(toNanodollars)
+    .optional(),
+  ALERT_WEBHOOK_URL: checkedText(
+    isWebhookUrl,
+    "must be an http or https URL without user name, password or fragment",
+  ).optional(),
+  ALERT_WEBHOOK_URL_FILE: file,
+  ALERT_WEBHOOK_SECRET: checkedText(
+    (value) => parseWebhookSecret(value) !== undefined,
+    "must be whsec_ and 24 to 64 random bytes in base64; create one with: echo whsec_$(openssl rand -base64 32)",
+  ).optional(),
+  ALERT_WEBHOOK_SECRET_FILE: file,
   RATE_LIMIT_MAX: wholeNumber(0, 1_000_000_000, 0),
   RATE_LIMIT_WINDOW_MS: wholeNumber(1, DAY_MS, 60_000),
   BUDGET_WAIT_MS: wholeNumber(0, 60_000, 2_000),

@@ -9,7 +9,15 @@ export type EnvironmentRecord = Readonly<Record<string, string | undefined>>;
 export type ReadText = (path: string) => string;
 
 /** Settings that can also be read from the file at `NAME_FILE`, which is how Docker and Kubernetes provide secrets. */
-export const SECRET_NAMES = ["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "DATABASE_URL", "REDIS_URL"] as const;
+export const SECRET_NAMES = [
+  "OPENROUTER_API_KEY",
+  "OPENROUTER_MANAGEMENT_KEY",
+  "GATEWAY_API_KEYS",
+  "DATABASE_URL",
+  "ALERT_WEBHOOK_URL",
+  "ALERT_WEBHOOK_SECRET",
+  "REDIS_URL",
+] as const;
 /** Settings whose lower-case names are also read. As in other programs, the lower-case name takes precedence. */
 export const PROXY_NAMES = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] as const;
 

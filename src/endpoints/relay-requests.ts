@@ -21,13 +21,15 @@ import type { UsageRecorder } from "../metering/usage-recorder.ts";
 import { createHeadRecorder } from "../relay/head-recorder.ts";
 import { Relay } from "../relay/relay.ts";
 import type { RelayOptions } from "../relay/relay-options.ts";
+import type { AccountBalance } from "../upstream/account-balance.ts";
 import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import type { Upstream } from "../upstream/openrouter.ts";
 import { readEndUser } from "./end-user.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 import { RELAYED_ENDPOINTS, type RelayedEndpoint } from "./relayed-endpoints.ts";
-import { createCostEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
+import { createCostEstimate, type EstimateRequest, isDryRun } from "./cost-estimate.ts";
+import type { PriceLists } from "./price-candidates.ts";
 
 const NO_BODY = Buffer.alloc(0);
 /** Bytes that a dry run holds per byte of the body while it fetches prices: parsed strings can take two per character. */
@@ -44,6 +46,8 @@ export interface RelayEndpointOptions {
   readonly endpoints: EndpointCatalog;
   /** The aliases of the gateway. A key can have its own, which take precedence. */
   readonly aliases: ModelAliases;
+  /** The money of the account; undefined: it is not polled. */
+  readonly account: AccountBalance | undefined;
   /** Records requests in the ledger; undefined: requests are not recorded. */
   readonly recorder: UsageRecorder | undefined;
   /** Options for keys whose `onDisconnect` is `drain`. For other keys, the relay drains nothing. */
@@ -69,7 +73,7 @@ export function registerRelayedEndpoints(app: FastifyInstance, options: RelayEnd
 }
 
 function createHandler(endpoint: RelayedEndpoint, options: RelayEndpointOptions) {
-  const { bodyMemory, upstream, recorder, aliases } = options;
+  const { account, bodyMemory, upstream, recorder, aliases } = options;
   const relayWithoutDrain: RelayOptions = { ...options.relay, drainBounds: undefined };
   return (request: FastifyRequest, reply: FastifyReply): unknown => {
     const { context, caller } = request;
@@ -93,6 +97,8 @@ function createHandler(endpoint: RelayedEndpoint, options: RelayEndpointOptions)
       if (refusal) throw refusal;
       return sendEstimate(reply, options, { ...call, headers: request.headers });
     }
+    const exhausted = account?.refusal(forwardedModel);
+    if (exhausted) throw exhausted;
     const headers = toUpstreamHeaders(request.headers, {
       authorization: caller.authorization,
       referer: options.appUrl,

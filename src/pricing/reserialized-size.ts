@@ -1,8 +1,11 @@
 import { COMMENT_MARK_TOKENS, INDENT_TOKENS, MAX_DEPTH, NODE_TOKENS } from "./rendering-tokens.ts";
-import { BYTE_TOKENS, ILL_FORMED_FACTOR } from "./text-size.ts";
+import { BYTE_TOKENS, findTextFactor } from "./text-size.ts";
 
 /** Maximum length of a number that JavaScript prints. The JSON text may have a shorter form, such as `1e20`. */
 const NUMBER_TOKENS = 25;
+/** Maximum number of tokens of the character of a `\u` escape: those of U+FDFA after Unicode normalization. */
+const UNICODE_ESCAPE_TOKENS = 33;
+const LOWER_U = 0x75;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const OPEN_BRACKET = 0x5b;
@@ -48,7 +51,8 @@ export function boundReserializedTokens(json: string): number | undefined {
     if (byte === BACKSLASH) {
       // Any escape may be a line break.
       breaks++;
-      tokens += BYTE_TOKENS[bytes[++at] ?? 0] ?? 0;
+      const next = bytes[++at] ?? 0;
+      tokens += next === LOWER_U ? UNICODE_ESCAPE_TOKENS : (BYTE_TOKENS[next] ?? 0);
     } else if (byte === QUOTE) isInString = !isInString;
     else if (byte === LINE_SEPARATOR) breaks++;
     else if (isInString) continue;
@@ -60,7 +64,7 @@ export function boundReserializedTokens(json: string): number | undefined {
       if (depth > deepest) deepest = depth;
     }
   }
-  const texts = 2 * tokens * (json.isWellFormed() ? 1 : ILL_FORMED_FACTOR);
+  const texts = 2 * tokens * findTextFactor(json);
   const lines = 3 * values + breaks;
   const own =
     values * (NODE_TOKENS + NUMBER_TOKENS) + (values + breaks) * (INDENT_TOKENS + COMMENT_MARK_TOKENS);

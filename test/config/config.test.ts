@@ -4,6 +4,7 @@ import { loadConfig } from "../../src/config/config.ts";
 import { listMistakes } from "../support/config-mistakes.ts";
 import { digestSecret } from "../../src/key-secret.ts";
 
+const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
 const SECRET = "s3cr3t-do-not-show";
 
 test("in an empty environment, every setting has its default, and no OpenRouter key is configured", () => {
@@ -31,6 +32,8 @@ test("in an empty environment, every setting has its default, and no OpenRouter 
       headWaitMs: 10_000,
       drainBounds: { ms: 300_000, bytes: 67_108_864 },
     },
+    account: { pollMs: 60_000, lowNanodollars: undefined, managementKey: undefined },
+    alertWebhook: undefined,
     rateLimit: { max: 0, windowMs: 60_000 },
     redisUrl: undefined,
     redisTimeoutMs: 50,
@@ -74,6 +77,11 @@ const EVERYTHING = {
   DISCONNECT_HEAD_WAIT_MS: "0",
   DISCONNECT_DRAIN_MS: "20",
   DISCONNECT_DRAIN_BYTES: "21",
+  OPENROUTER_MANAGEMENT_KEY: "sk-or-management",
+  ACCOUNT_POLL_MS: "28",
+  ACCOUNT_LOW_USD: "7.5",
+  ALERT_WEBHOOK_URL: "https://hooks.example.com/a?b=c",
+  ALERT_WEBHOOK_SECRET: WEBHOOK_SECRET,
   RATE_LIMIT_MAX: "7",
   RATE_LIMIT_WINDOW_MS: "8",
   BUDGET_WAIT_MS: "28",
@@ -137,6 +145,12 @@ test("every variable sets its field, and white space around values is ignored", 
       headWaitMs: 0,
       drainBounds: { ms: 20, bytes: 21 },
     },
+    account: { pollMs: 28, lowNanodollars: 7_500_000_000, managementKey: "sk-or-management" },
+    alertWebhook: {
+      url: "https://hooks.example.com/a?b=c",
+      proxyUrl: undefined,
+      secret: Buffer.from(WEBHOOK_SECRET.slice(6), "base64"),
+    },
     rateLimit: { max: 7, windowMs: 8 },
     budgetWaitMs: 28,
     redisUrl: "rediss://user:pw@example.com:6379/0",
@@ -173,7 +187,8 @@ test("unknown variables are ignored", () => {
 
 test("the configuration is immutable", () => {
   const config = loadConfig(EVERYTHING);
-  const { upstream, store, ledger, rateLimit, trustProxy, corsOrigins, gatewayKeys } = config;
+  const { upstream, store, ledger, rateLimit, trustProxy, corsOrigins, gatewayKeys, account, alertWebhook } =
+    config;
   const { drainBounds } = ledger;
   const parts = [
     config,
@@ -181,6 +196,8 @@ test("the configuration is immutable", () => {
     store,
     ledger,
     drainBounds,
+    account,
+    alertWebhook,
     rateLimit,
     trustProxy,
     corsOrigins,
@@ -208,6 +225,11 @@ test("lists every mistake at once with the name of its variable, and without val
     DISCONNECT_HEAD_WAIT_MS: SECRET,
     DISCONNECT_DRAIN_MS: SECRET,
     DISCONNECT_DRAIN_BYTES: SECRET,
+    OPENROUTER_MANAGEMENT_KEY: `sk or ${SECRET}`,
+    ACCOUNT_POLL_MS: SECRET,
+    ACCOUNT_LOW_USD: SECRET,
+    ALERT_WEBHOOK_URL: `https://user:${SECRET}@example.com`,
+    ALERT_WEBHOOK_SECRET: `whsec_${SECRET}`,
     RATE_LIMIT_MAX: SECRET,
     RATE_LIMIT_WINDOW_MS: SECRET,
     REDIS_URL: `http://:${SECRET}@example.com`,
@@ -238,4 +260,40 @@ test("lists every mistake at once with the name of its variable, and without val
   expect(mistakes.join("\n")).not.toContain(SECRET);
   expect(() => loadConfig(values)).toThrow(`has ${mistakes.length} mistake(s)`);
   expect(() => loadConfig(values)).toThrow(mistakes.join("\n  - "));
+});
+
+test.each([
+  [
+    "without a secret",
+    { OPENROUTER_API_KEY: "sk-or" },
+    "ALERT_WEBHOOK_URL is set without ALERT_WEBHOOK_SECRET",
+  ],
+  [
+    "without a database",
+    { OPENROUTER_API_KEY: "sk-or", GATEWAY_API_KEYS: "a:b", ALERT_WEBHOOK_SECRET: WEBHOOK_SECRET },
+    "ALERT_WEBHOOK_URL is set without a database",
+  ],
+  [
+    "in own-key mode",
+    { ALERT_WEBHOOK_SECRET: WEBHOOK_SECRET },
+    "ALERT_WEBHOOK_URL is set without a database",
+  ],
+])("a webhook %s is a mistake", (_, env, mistake) => {
+  const mistakes = listMistakes({ ...env, ALERT_WEBHOOK_URL: "https://example.com/hook" });
+  expect(mistakes).toEqual([expect.stringContaining(mistake)]);
+});
+
+test("alerts use the proxy of their own scheme and host", () => {
+  const env = {
+    OPENROUTER_API_KEY: "sk-or",
+    ALERT_WEBHOOK_SECRET: WEBHOOK_SECRET,
+    HTTPS_PROXY: "http://proxy:1",
+    NO_PROXY: "hooks.internal",
+  };
+  const proxies = [
+    "https://hooks.example.com/x",
+    "https://hooks.internal/x",
+    "http://hooks.example.com/x",
+  ].map((url) => loadConfig({ ...env, ALERT_WEBHOOK_URL: url }).alertWebhook?.proxyUrl);
+  expect(proxies).toEqual(["http://proxy:1", undefined, undefined]);
 });

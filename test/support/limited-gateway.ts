@@ -69,7 +69,13 @@ export async function startLimitedGateway(
   const store: KeyStore = { find: (digest) => byDigest.get(digest.toString("hex")) };
   const upstream = connectUpstream(config.upstream);
   const redis = await openRedis(config, logger);
-  const parts = { persistence: undefined, redis, shutdown: new ShutdownState(), inFlight: new InFlight(512) };
+  const parts = {
+    persistence: undefined,
+    account: undefined,
+    redis,
+    shutdown: new ShutdownState(),
+    inFlight: new InFlight(512),
+  };
   const app = await buildApp({ config, keys: store, upstream, logger, ...parts });
   await app.listen({ host: "127.0.0.1", port: 0 });
   onTestFinished(async () => {

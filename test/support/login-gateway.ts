@@ -27,6 +27,7 @@ export async function startLoginGateway(stored: KeyStore, env: Record<string, st
   const upstream = connectUpstream(config.upstream);
   const parts = {
     persistence: undefined,
+    account: undefined,
     redis: undefined,
     shutdown: new ShutdownState(),
     inFlight: new InFlight(512),

@@ -27,6 +27,10 @@ export interface SimulatorOptions {
   readonly apiKeys?: readonly string[];
   /** time from the end of a request until `GET /generation` returns its record; default 2000; OpenRouter takes some 20 s */
   readonly generationDelayMs?: number;
+  /** limit of the key in USD, from which billed amounts are subtracted; null: no limit; default 100 */
+  readonly keyLimitUsd?: number | null;
+  /** credits of the account in USD, from which billed amounts are subtracted; default 1000 */
+  readonly creditsUsd?: number;
   /** number of requests to store with their bodies, the most recent ones; default 1000; benchmarks store none (0) */
   readonly keepSeen?: number;
   /** called when the cost of a generation is known and when it is billed */
@@ -73,6 +77,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     port: options.port ?? 0,
     apiKeys: options.apiKeys && new Set(options.apiKeys),
     generationDelayMs: options.generationDelayMs ?? 2000,
+    keyLimitUsd: options.keyLimitUsd === undefined ? 100 : options.keyLimitUsd,
+    creditsUsd: options.creditsUsd ?? 1000,
     keepSeen: options.keepSeen ?? 1000,
   };
   const createState = (): SimulatorState => new SimulatorState(settings.keepSeen, options.observer);
@@ -191,7 +197,9 @@ function serveGet(exchange: HttpExchange, settings: Settings, { path, query }: G
   if (entry) return;
   const key = authenticate(exchange, settings);
   if (key === undefined) return;
-  if (path === "/key") exchange.sendJson(200, formatKey(key, exchange.state.charges));
+  const { charges } = exchange.state;
+  if (path === "/key") exchange.sendJson(200, formatKey(key, charges, settings.keyLimitUsd));
+  else if (path === "/credits") exchange.sendJson(200, formatCredits(charges, settings.creditsUsd));
   else if (path === "/generation")
     sendGeneration(exchange, query.get("id") ?? "", settings.generationDelayMs);
   else exchange.sendError(404);
@@ -206,17 +214,19 @@ function sendGeneration(exchange: HttpExchange, id: string, generationDelayMs: n
   else exchange.sendError(404, { message: `Generation ${id} not found` });
 }
 
-const KEY_LIMIT_USD = 100;
+function formatCredits({ nanodollars }: Charges, creditsUsd: number): string {
+  return JSON.stringify({ data: { total_credits: creditsUsd, total_usage: toUsd(nanodollars) } });
+}
 
-function formatKey(key: string, { nanodollars, byokNanodollars }: Charges): string {
+function formatKey(key: string, { nanodollars, byokNanodollars }: Charges, limitUsd: number | null): string {
   const usage = toUsd(nanodollars);
   const byokUsage = toUsd(byokNanodollars);
   return JSON.stringify({
     data: {
       label: `${key.slice(0, 12)}...${key.slice(-3)}`,
       creator_user_id: USER_ID,
-      limit: KEY_LIMIT_USD,
-      limit_remaining: toUsd(KEY_LIMIT_USD * 1e9 - nanodollars),
+      limit: limitUsd,
+      limit_remaining: limitUsd === null ? null : toUsd(limitUsd * 1e9 - nanodollars),
       limit_reset: null,
       usage,
       usage_daily: usage,

@@ -117,4 +117,5 @@ async function createAlerts(db: Kysely<unknown>): Promise<void> {
     .addColumn("delivered_at", "bigint")
     .execute();
   await db.schema.createIndex("alerts_by_next_attempt").on("alerts").column("next_attempt_at").execute();
+  await db.schema.createIndex("alerts_by_creation").on("alerts").column("created_at").execute();
 }

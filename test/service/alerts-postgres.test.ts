@@ -1,0 +1,15 @@
+import { afterAll, beforeAll } from "vitest";
+import { enqueueAlertContract } from "../alerts/sql/enqueue-alert-contract.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+
+let postgres: Postgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+}, 30_000);
+
+afterAll(() => postgres.close());
+
+const open = async () => openTestDatabase(await postgres.createDatabase());
+enqueueAlertContract(open);
