@@ -4,6 +4,8 @@ import type { BudgetDefinition } from "./definitions.ts";
 
 /** The weight of the last second in the average use. */
 const LAST_SECOND_WEIGHT = 0.5;
+/** A budget without a request for this many seconds is expected to need nothing. */
+const QUIET_SECONDS = 3;
 /** A lease covers the use of this many seconds, if that much is available. */
 const LEASE_SECONDS = 2;
 
@@ -39,6 +41,7 @@ export class Allowance implements StoredBudget {
   /** Reserved since the last tick, and the average of the seconds before. */
   #demand = 0;
   #perSecond = 0;
+  #quietSeconds = 0;
 
   constructor({ id, endsAt, limit, changedAt }: BudgetDefinition, now: number) {
     this.id = id;
@@ -99,8 +102,9 @@ export class Allowance implements StoredBudget {
   /** Updates the average use. Called once a second. */
   tick(): void {
     this.#perSecond += LAST_SECOND_WEIGHT * (this.#demand - this.#perSecond);
-    // The average of a budget that is not used would approach 0 for minutes.
-    if (this.#perSecond < 1) this.#perSecond = 0;
+    // Without this rule, the average of an unused budget would take half a minute to reach 0.
+    this.#quietSeconds = this.#demand === 0 ? this.#quietSeconds + 1 : 0;
+    if (this.#quietSeconds >= QUIET_SECONDS) this.#perSecond = 0;
     this.#demand = 0;
   }
 }
