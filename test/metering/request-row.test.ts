@@ -231,3 +231,20 @@ test.each([
     upstream_inference_nanodollars: 250_000_000,
   });
 });
+
+test.each([
+  ["soft budgets has no reservation", "", { reserved_nanodollars: null, reserved_in: null }],
+  ["a hard budget has its reservation", "key:day", { reserved_nanodollars: 700, reserved_in: "key:day" }],
+])("the record of a request with %s", (_, reservedIn, expected) => {
+  const nothing = (): void => {};
+  const reservation = {
+    nanodollars: 700,
+    reservedIn,
+    admittedAt: 1_790_000_000_000,
+    end: nothing,
+    commit: nothing,
+    cancel: nothing,
+  };
+  const entry = toStartEntry(createContext({}), { id: "1", startedAt: reservation.admittedAt, reservation });
+  expect(entry).toMatchObject(expected);
+});
