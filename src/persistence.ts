@@ -125,9 +125,7 @@ export class Persistence {
     await this.#retention.stop();
     await this.#alerts.stop();
     await this.keyCache.stop();
-    await this.recorder.close();
-    // The recorder has written the rows of all requests, so their reservations are gone.
-    await this.budgets.close();
+    await this.recorder.close(() => this.budgets.close());
     await this.#checkpoints?.stop();
     await this.database.close();
   }

@@ -34,9 +34,11 @@ export class Allowance implements StoredBudget {
   usedAt: number;
   /** Whether the outcome of a draw or a return is unknown, so that the lease in the database can exceed `leased`. */
   isUncertain = false;
+  /** Number of draws and returns without a reply of the database. */
+  pending = 0;
   /** Whether the keeper of leases no longer adjusts this allowance. An account with it must be created again. */
   isForgotten = false;
-  /** Number of draws, returns and reservations. A read of the lease is used only if this number did not change meanwhile. */
+  /** Number of changes of the lease and of reservations. A read of the lease is used only if it did not change meanwhile. */
   version = 0;
   /** Reserved since the last tick, and the average of the seconds before. */
   #demand = 0;
@@ -55,6 +57,11 @@ export class Allowance implements StoredBudget {
   /** Leased money that no request holds. */
   get idle(): number {
     return this.leased - this.held;
+  }
+
+  /** Whether this process has no lease in the database, for certain. */
+  get isReturned(): boolean {
+    return this.leased === 0 && this.pending === 0 && !this.isUncertain;
   }
 
   /** Idle money that the next seconds are expected to need. */

@@ -206,14 +206,20 @@ export class BudgetAdmission {
         wanted: Math.max(wanted, allowance.target) - allowance.idle,
       })),
     );
-    if (drawn) return [];
+    if (drawn) {
+      account.blockedBy = undefined;
+      return [];
+    }
     account.blockedBy = short.reduce((a, b) => (b.left < a.left ? b : a));
     return short;
   }
 
-  /** Stops adjusting leases, and gives the idle money back. Called when no request is in flight. */
-  async close(): Promise<void> {
-    await this.#keeper.close();
+  /**
+   * Stops adjusting leases, and gives the idle money back. Called when no request is in flight.
+   * @returns whether all money could be given back.
+   */
+  async close(): Promise<boolean> {
+    return this.#keeper.close();
   }
 }
 

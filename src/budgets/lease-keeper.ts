@@ -39,6 +39,8 @@ export class LeaseKeeper {
   readonly #refilling = new Set<Allowance>();
   #timer: NodeJS.Timeout | undefined = undefined;
   #tick: Promise<void> = Promise.resolve();
+  /** Draws and returns without a reply of the database. */
+  readonly #pending = new Set<Promise<unknown>>();
   #isClosed = false;
 
   constructor(options: LeaseKeeperOptions) {
@@ -92,18 +94,33 @@ export class LeaseKeeper {
    * @returns whether there was enough. @throws the error of the database.
    */
   async draw(draws: readonly AllowanceDraw[]): Promise<boolean> {
-    try {
-      const drawn = await this.#options.store.draw(
+    const allowances = draws.map(({ allowance }) => allowance);
+    const drawn = await this.#change(allowances, async () => {
+      const results = await this.#options.store.draw(
         draws.map(({ allowance, least, wanted }) => allowance.toDraw(least, wanted)),
       );
-      for (const [index, { allowance }] of draws.entries()) {
-        const result = drawn[index];
+      for (const [index, allowance] of allowances.entries()) {
+        const result = results[index];
         if (result) allowance.receive(result);
       }
-      return draws.every(({ least }, index) => (drawn[index]?.granted ?? 0) >= least);
+      return results;
+    });
+    return draws.every(({ least }, index) => (drawn[index]?.granted ?? 0) >= least);
+  }
+
+  /** Runs a change of leases in the database. If it fails, it may have been committed nevertheless. */
+  async #change<T>(allowances: readonly Allowance[], run: () => Promise<T>): Promise<T> {
+    for (const allowance of allowances) allowance.pending++;
+    const change = run();
+    this.#pending.add(change);
+    try {
+      return await change;
     } catch (error) {
-      for (const { allowance } of draws) allowance.isUncertain = true;
+      for (const allowance of allowances) allowance.isUncertain = true;
       throw error;
+    } finally {
+      this.#pending.delete(change);
+      for (const allowance of allowances) allowance.pending--;
     }
   }
 
@@ -124,14 +141,31 @@ export class LeaseKeeper {
     for (const allowance of soft) allowance.usedAt = now;
   }
 
-  /** Gives the idle money back. Called when no request is in flight. */
-  async close(): Promise<void> {
+  /** Gives all money back that no request holds. Called when no request is in flight. @returns whether that succeeded. */
+  async close(): Promise<boolean> {
     this.#isClosed = true;
     clearInterval(this.#timer);
     await this.#tick;
     this.#options.store.close();
-    const all = [...this.#allowances.values()];
-    await this.#giveBack(all.map((allowance) => [allowance, allowance.idle])).catch(this.#options.onFailure);
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    try {
+      await this.#returnAll();
+      return true;
+    } catch (error) {
+      this.#options.onFailure(error);
+      return false;
+    }
+  }
+
+  /** Returns what the leases in the database have, because draws and returns may have failed after their commit. */
+  async #returnAll(): Promise<void> {
+    const { store } = this.#options;
+    const leases = await store.readLeases();
+    const amounts = leases.map(({ id, nanodollars }) => {
+      const { held = 0 } = this.#allowances.get(formatBudgetId(id)) ?? {};
+      return { id, nanodollars: nanodollars - held };
+    });
+    await store.giveBack(amounts.filter(({ nanodollars }) => nanodollars > 0));
   }
 
   async #runTick(): Promise<void> {
@@ -147,7 +181,7 @@ export class LeaseKeeper {
       this.#options.onFailure(error);
     }
     for (const allowance of all)
-      if (isUnused(allowance, now) && allowance.leased === 0) this.#forget(allowance);
+      if (isUnused(allowance, now) && allowance.isReturned) this.#forget(allowance);
   }
 
   #forget(allowance: Allowance): void {
@@ -158,18 +192,21 @@ export class LeaseKeeper {
     this.#timer = undefined;
   }
 
-  /** Reads the leases whose size is uncertain. While requests hold money, the database may not have all of their rows. */
+  /**
+   * Reads the leases whose size is uncertain. If the database has the row of an ended request, but this process does not know
+   * it yet, the lease becomes too small here. Therefore it stays uncertain until no request holds money.
+   */
   async #repair(all: readonly Allowance[]): Promise<void> {
     const uncertain = all
-      .filter(({ isUncertain, held }) => isUncertain && held === 0)
+      .filter(({ isUncertain, pending }) => isUncertain && pending === 0)
       .map((allowance) => ({ allowance, version: allowance.version }));
     if (uncertain.length === 0) return;
     const leases = await this.#options.store.readLeases();
     const byText = new Map(leases.map(({ id, nanodollars }) => [formatBudgetId(id), nanodollars]));
     for (const { allowance, version } of uncertain) {
-      if (allowance.version !== version) continue;
+      if (allowance.version !== version || allowance.pending > 0) continue;
       allowance.leased = byText.get(allowance.text) ?? 0;
-      allowance.isUncertain = false;
+      allowance.isUncertain = allowance.held > 0;
     }
   }
 
@@ -192,12 +229,8 @@ export class LeaseKeeper {
       if (taken > 0) amounts.push({ id: allowance.id, nanodollars: taken });
     }
     if (amounts.length === 0) return;
-    try {
-      await this.#options.store.giveBack(amounts);
-    } catch (error) {
-      for (const [allowance] of parts) allowance.isUncertain = true;
-      throw error;
-    }
+    const allowances = parts.map(([allowance]) => allowance);
+    await this.#change(allowances, () => this.#options.store.giveBack(amounts));
   }
 }
 

@@ -215,14 +215,18 @@ export class UsageRecorder {
         this.#options.onOverrun?.(row);
   }
 
-  /** Writes all records to the database. If that fails, they stay in the journal until another process recovers it. */
-  async close(): Promise<void> {
+  /**
+   * Writes all records to the database. If that fails, they stay in the journal until another process recovers it.
+   * @param returnLeases returns the money of the leases of this process, after its records are written. If that fails, the
+   *   lock file of the journal stays, so that another process returns the money.
+   */
+  async close(returnLeases: () => Promise<boolean> = () => Promise.resolve(true)): Promise<void> {
     // Writes the rows of ended requests while the reconciler may still be waiting for upstream.
     const stopped = this.#reconciler.stop();
     await this.#writer.close();
     await stopped;
     if (this.#started) await this.#orphanRecovery.stop();
-    this.#journal.close();
+    this.#journal.close(await returnLeases());
   }
 }
 

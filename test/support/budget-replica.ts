@@ -63,7 +63,7 @@ export class BudgetReplica {
       onFailure: () => {},
       ...(now && { now }),
     });
-    onTestFinished(() => this.budgets.close());
+    onTestFinished(async () => void (await this.budgets.close()));
   }
 
   /** Admits a request. @throws the refusal. */

@@ -24,9 +24,9 @@ export function createStartEntry(id: string, fields: Partial<StartEntry> = {}): 
   };
 }
 
-/** Creates a request context without a server. */
-export function createRequestContext(): RequestContext {
-  const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
+/** Creates a request context without a server. @param id the value of `x-request-id`. */
+export function createRequestContext(id = "r-1"): RequestContext {
+  const request = { id, method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
   return new RequestContext(request, { raw: {} } as FastifyReply, () => {});
 }
 

@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import type { Database, Tables } from "../../store/database.ts";
 import { formatBudgetId } from "../budget-id.ts";
 import type { Draw, DrawnBudget } from "../budget-store.ts";
-import { addToLeases, addToPeriods, lockPeriods } from "./budget-rows.ts";
+import { addToLeases, addToPeriods, type LeaseId, lockPeriods, type PeriodRows } from "./budget-rows.ts";
 import type { BudgetPeriodTable } from "./budget-tables.ts";
 import { reviveLeases } from "./lease-expiry.ts";
 
@@ -27,11 +27,8 @@ export async function drawLeases(
   draws: readonly Draw[],
 ): Promise<DrawnBudget[] | undefined> {
   return database.kysely.transaction().execute(async (transaction) => {
-    const periods = await lockPeriods(
-      database,
-      transaction,
-      draws.map(({ id }) => id),
-    );
+    const ids = draws.map(({ id }) => ({ instance, ...id }));
+    const periods = await lockRevived(database, transaction, ids);
     const drawn = draws.flatMap((draw) => {
       const row = periods.get(formatBudgetId(draw.id));
       return row ? [{ draw, row, grant: computeGrant(draw, row, replicas) }] : [];
@@ -40,8 +37,6 @@ export async function drawLeases(
     const succeeds = drawn.every(({ grant }) => grant !== undefined);
     const grants = drawn.map(({ grant = 0 }) => (succeeds ? grant : 0));
     if (grants.some((grant) => grant > 0)) {
-      const ids = draws.map(({ id }) => ({ instance, ...id }));
-      await reviveLeases(database, transaction, ids);
       const deltas = draws.map(({ id }, index) => ({
         id,
         leased: grants[index] ?? 0,
@@ -62,6 +57,20 @@ export async function drawLeases(
       presumed: row.presumed_nanodollars,
     }));
   });
+}
+
+/**
+ * Locks the rows of budgets, and revives the leases of this process in them. Otherwise its own lease would count as presumed,
+ * and its requests would be refused although only requests in flight hold the money.
+ */
+async function lockRevived(
+  database: Database,
+  transaction: Kysely<Tables>,
+  leases: readonly LeaseId[],
+): Promise<PeriodRows> {
+  const periods = await lockPeriods(database, transaction, leases);
+  const isRevived = await reviveLeases(database, transaction, leases);
+  return isRevived ? lockPeriods(database, transaction, leases) : periods;
 }
 
 /** Computes what a draw gets; undefined if that is too little. Near the limit, a draw gets only what it needs. */

@@ -37,13 +37,16 @@ export async function expireLeases(
   await setExpired(database, transaction, { ids, isExpired: true });
 }
 
-/** Undoes the expiry of leases of a process that is alive after all. The rows of their budgets must be locked. */
+/**
+ * Undoes the expiry of leases of a process that is alive after all. The rows of their budgets must be locked.
+ * @returns whether any of them had expired.
+ */
 export async function reviveLeases(
   database: Database,
   transaction: Kysely<Tables>,
   ids: readonly LeaseId[],
-): Promise<void> {
-  await setExpired(database, transaction, { ids, isExpired: false });
+): Promise<boolean> {
+  return setExpired(database, transaction, { ids, isExpired: false });
 }
 
 interface ExpiryChange {
@@ -51,18 +54,19 @@ interface ExpiryChange {
   readonly isExpired: boolean;
 }
 
-/** Expires or revives leases. The rows of their budgets must be locked. */
+/** Expires or revives leases. The rows of their budgets must be locked. @returns whether any lease has changed. */
 async function setExpired(
   database: Database,
   transaction: Kysely<Tables>,
   { ids, isExpired }: ExpiryChange,
-): Promise<void> {
+): Promise<boolean> {
   const rows = [...(await lockLeases(database, transaction, ids)).values()].filter(
     (row) => (row.is_expired === 1) !== isExpired,
   );
-  if (rows.length === 0) return;
+  if (rows.length === 0) return false;
   await addToPeriods(database, transaction, sumMoves(rows, isExpired ? 1 : -1));
   await markLeases(database, transaction, { ids: rows.map(toLeaseId), isExpired });
+  return true;
 }
 
 function uniqueBudgets(ids: readonly LeaseId[]): BudgetId[] {

@@ -155,12 +155,15 @@ export class Journal {
     return false;
   }
 
-  /** Closes the files. Entries that are still needed stay until another process recovers them. */
-  close(): void {
+  /**
+   * Closes the files. Entries that are still needed stay until another process recovers them.
+   * @param isDone whether nothing else is left for that process. If not, the lock file stays.
+   */
+  close(isDone = true): void {
     this.#closeSegment();
     for (const segment of this.#segments) this.#deleteUnneeded(segment);
     this.#lock.release();
-    if (this.#segments.size === 0) deleteLock(this.directory, this.instance);
+    if (isDone && this.#segments.size === 0) deleteLock(this.directory, this.instance);
   }
 
   /**

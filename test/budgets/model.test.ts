@@ -1,0 +1,3 @@
+import { modelContract } from "./model-contract.ts";
+
+modelContract(() => Promise.resolve(undefined));
