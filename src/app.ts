@@ -34,6 +34,7 @@ import { registerHealth } from "./endpoints/health.ts";
 import { registerKey } from "./endpoints/key.ts";
 import { type ModelsOptions, registerModels } from "./endpoints/models.ts";
 import { handleNotFound } from "./endpoints/not-found.ts";
+import { WorstCaseFinder } from "./endpoints/worst-case.ts";
 import { registerRoot } from "./endpoints/root.ts";
 import type { RelayOptions } from "./relay/relay-options.ts";
 import type { RedisStore } from "./store/redis.ts";
@@ -142,6 +143,8 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
     recorder: persistence?.recorder,
     relay: createRelayOptions(config, persistence),
     account: deps.account,
+    budgets: persistence?.budgets,
+    worstCases: new WorstCaseFinder({ catalog, endpoints }),
     appUrl,
     appTitle,
   });

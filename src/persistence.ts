@@ -12,7 +12,9 @@ import { Checkpoints } from "./store/checkpoints.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { createKeySource } from "./keys/key-source.ts";
 import { Retention } from "./metering/sql/retention.ts";
-import type { Alert } from "./alerts/alert.ts";
+import { type Alert, createCostAlert } from "./alerts/alert.ts";
+import { findRenewal } from "./budgets/budget-id.ts";
+import type { RequestRow } from "./metering/record.ts";
 import { AlertDelivery } from "./alerts/alert-delivery.ts";
 import { enqueueAlert } from "./alerts/sql/enqueue-alert.ts";
 import { createGenerationFinder } from "./upstream/generation.ts";
@@ -23,6 +25,9 @@ import { DAY_MS } from "./durations.ts";
 const RETRY_AFTER_MS = 2_000;
 /** This time is short because the main thread blocks while SQLite waits for a lock. A write that fails is retried later. */
 const BUSY_TIMEOUT_MS = 20;
+
+/** The author of changes of keys that budgets cause. */
+const BUDGET_ACTOR = { actor: "budget", source: "gateway" };
 
 /** The keys that a gateway creates at its first start, because without a key nobody could use it. */
 export interface FirstKeys {
@@ -72,6 +77,7 @@ export class Persistence {
         isDataDirPersistent: store.isDataDirPersistent,
         readRetentionCutoff: () => this.#retention.deletedBefore(),
         findGeneration: createGenerationFinder(upstream, `Bearer ${openrouterApiKey}`),
+        onOverrun: (row) => void this.#handleOverrun(row),
         logger,
       });
     } catch (cause) {
@@ -137,6 +143,29 @@ export class Persistence {
       waitMs: config.budgetWaitMs,
       onFailure: (error) => logger.warn({ err: error }, "budgets: lease update failed, will retry"),
     });
+  }
+
+  /**
+   * Blocks the key of a request that cost more than was reserved for it, until its budget renews: the next request could exceed
+   * its reservation too.
+   */
+  async #handleOverrun(row: RequestRow): Promise<void> {
+    const { logger } = this.#options;
+    const { id, request_id, key_id, key_name, cost_nanodollars, reserved_nanodollars } = row;
+    logger.error(
+      { row: id, request_id, key: key_name, cost_nanodollars, reserved_nanodollars },
+      "budgets: cost above reservation, key blocked",
+    );
+    const reserved = {
+      reservedNanodollars: reserved_nanodollars ?? 0,
+      costNanodollars: cost_nanodollars ?? 0,
+    };
+    try {
+      await this.keys.block(key_id, findRenewal(row.reserved_in ?? "", row.started_at), BUDGET_ACTOR);
+      await this.raiseAlert(createCostAlert(row, reserved));
+    } catch (error) {
+      logger.error({ err: error, key: key_name }, "budgets: key could not be blocked");
+    }
   }
 
   /** Stores an alert that belongs to no other change of the database. */

@@ -106,5 +106,13 @@ export const sessionQuerySchema = z
   .optional()
   .describe("Id of a client's session");
 
+/** The query parameter that selects an end user, whose name is shortened as the ledger shortens it. */
+export const endUserQuerySchema = z
+  .string()
+  .min(1, "must not be empty")
+  .transform(toColumnText)
+  .optional()
+  .describe("Name of an end user");
+
 /** The query parameter for the number of entries in a page. */
 export const pageLimitSchema = z.coerce.number().int().min(1).max(500).default(100);

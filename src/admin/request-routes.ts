@@ -11,7 +11,12 @@ import { readRequestPages } from "../metering/sql/export.ts";
 import { REQUEST_COLUMNS, type RequestRow, STATES } from "../metering/record.ts";
 import { formatUsd } from "../money.ts";
 import type { AdminScope } from "./admin-scope.ts";
-import { errorResponseSchemas, keyQuerySchema, sessionQuerySchema } from "./api-schemas.ts";
+import {
+  endUserQuerySchema,
+  errorResponseSchemas,
+  keyQuerySchema,
+  sessionQuerySchema,
+} from "./api-schemas.ts";
 import { cursorSchema, encodeCursor } from "./cursor.ts";
 
 const FORMATS = ["json", "ndjson", "csv"] as const;
@@ -23,6 +28,7 @@ const requestsQuery = z.strictObject({
   ...periodQueryFields,
   key: keyQuerySchema,
   session: sessionQuerySchema,
+  end_user: endUserQuerySchema,
   state: z.enum(STATES, { error: `must be one of ${STATES.join(", ")}` }).optional(),
   format: z.enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` }).default("json"),
   limit: z.coerce
@@ -64,6 +70,13 @@ const requestSchema = z.object({
   state: z.enum(STATES),
   started_at: z.string(),
   ended_at: z.string().nullable(),
+  group_id: z.string().nullable().describe("The group of the key when the request began"),
+  end_user: z.string().nullable().describe("As the client named it"),
+  reserved_in: z
+    .string()
+    .nullable()
+    .describe("The hard budgets that reserved money for the request, such as `key:day,group:month`"),
+  reserved_usd: z.string().nullable().describe("Exact, in decimal digits"),
   cost_usd: z.string().nullable().describe("Exact, in decimal digits"),
 });
 const requestsResponse = {
@@ -98,9 +111,17 @@ export function registerRequestRoutes(scope: AdminScope, keys: KeyService, datab
       },
     },
     async ({ query, context }, reply) => {
-      const { key, session, format, state, limit, cursor, order, ...period } = query;
+      const { key, session, end_user: endUser, format, state, limit, cursor, order, ...period } = query;
       const keyId = await keys.resolveId(key);
-      const filter = { ...resolvePeriod(period, Date.now()), keyId, session, state, order, after: cursor };
+      const filter = {
+        ...resolvePeriod(period, Date.now()),
+        keyId,
+        session,
+        endUser,
+        state,
+        order,
+        after: cursor,
+      };
       const pages = readRequestPages(database, filter);
       reply.type(TYPES[format]);
       if (limit !== undefined) {
@@ -197,11 +218,12 @@ function toRequestJson({ settle_at: _at, settle_attempts: _attempts, ...row }: R
     is_byok: row.is_byok === null ? null : row.is_byok === 1,
     started_at: formatTimestamp(row.started_at),
     ended_at: formatOptionalTimestamp(row.ended_at),
+    reserved_usd: row.reserved_nanodollars === null ? null : formatUsd(row.reserved_nanodollars),
     cost_usd: row.cost_nanodollars === null ? null : formatUsd(row.cost_nanodollars),
   };
 }
 
-const CSV_COLUMNS = [...Object.keys(EXPORTED_COLUMNS), "cost_usd"];
+const CSV_COLUMNS = [...Object.keys(EXPORTED_COLUMNS), "reserved_usd", "cost_usd"];
 
 interface Shape {
   readonly head: string;

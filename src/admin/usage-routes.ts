@@ -2,7 +2,8 @@ import { Readable } from "node:stream";
 import { z } from "zod";
 import { normalizeModelId } from "../request/model-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
-import { hourQueryFields, resolveHours } from "../presentation/period.ts";
+import { hourQueryFields } from "../presentation/period.ts";
+import { resolveUsagePeriod } from "../presentation/usage-period.ts";
 import {
   formatUsageReport,
   type ReportFormat,
@@ -52,7 +53,8 @@ export function registerUsageRoutes(scope: AdminScope, keys: KeyService, databas
     {
       schema: {
         tags: ["usage"],
-        summary: "Report usage and cost by key, model, provider, endpoint and day, from hourly sums",
+        summary:
+          "Report usage and cost by key, group, model, provider, endpoint, end user and day, from sums",
         querystring: usageQuery,
         response: { 200: usageResponse, ...errorResponseSchemas },
       },
@@ -65,7 +67,7 @@ export function registerUsageRoutes(scope: AdminScope, keys: KeyService, databas
         model: model && normalizeModelId(model),
         provider,
         endpoint,
-        ...resolveHours({ from, to }, Date.now()),
+        ...resolveUsagePeriod({ by, from, to, model, provider, endpoint }, Date.now()),
         by,
         keyId: await keys.resolveId(key),
         signal: disconnected.signal,

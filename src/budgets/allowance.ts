@@ -4,6 +4,8 @@ import type { BudgetDefinition } from "./definitions.ts";
 
 /** The weight of the last second in the average use. */
 const LAST_SECOND_WEIGHT = 0.5;
+/** A budget without a request for this many seconds is expected to need nothing. */
+const QUIET_SECONDS = 3;
 /** A lease covers the use of this many seconds, if that much is available. */
 const LEASE_SECONDS = 2;
 
@@ -32,7 +34,9 @@ export class Allowance implements StoredBudget {
   presumed = 0;
   /** Whether these amounts have been read. */
   isRead = false;
-  /** Time of the last request on the monotonic clock, in ms. */
+  /** Whether a request used the budget since the last tick. */
+  isUsed = true;
+  /** Time of the last tick after a request, on the monotonic clock in ms. */
   usedAt: number;
   /** Whether the outcome of a draw or a return is unknown, so that the lease in the database can exceed `leased`. */
   isUncertain = false;
@@ -45,6 +49,7 @@ export class Allowance implements StoredBudget {
   /** Reserved since the last tick, and the average of the seconds before. */
   #demand = 0;
   #perSecond = 0;
+  #quietSeconds = 0;
 
   constructor({ id, endsAt, limit, changedAt }: BudgetDefinition, now: number) {
     this.id = id;
@@ -143,11 +148,14 @@ export class Allowance implements StoredBudget {
     return taken + reclaimed;
   }
 
-  /** Updates the average use. Called once a second. */
-  tick(): void {
+  /** Updates the average use. Called once a second. @param now monotonic clock in ms. */
+  tick(now: number): void {
+    if (this.isUsed) this.usedAt = now;
+    this.isUsed = false;
     this.#perSecond += LAST_SECOND_WEIGHT * (this.#demand - this.#perSecond);
-    // The average of a budget that is not used would approach 0 for minutes.
-    if (this.#perSecond < 1) this.#perSecond = 0;
+    // Without this rule, the average of an unused budget would take half a minute to reach 0.
+    this.#quietSeconds = this.#demand === 0 ? this.#quietSeconds + 1 : 0;
+    if (this.#quietSeconds >= QUIET_SECONDS) this.#perSecond = 0;
     this.#demand = 0;
   }
 }

@@ -9,6 +9,7 @@ import { LeaseKeeper } from "./lease-keeper.ts";
 import {
   createBlockedError,
   createCrowdedError,
+  createExceededError,
   createUnavailableError,
   createUsedUpError,
 } from "./refusals.ts";
@@ -120,11 +121,12 @@ export class BudgetAdmission {
     account: Account,
     worstCase: number,
   ): Reservation | undefined | Promise<Reservation | undefined> {
-    const usedUp = account.soft.find(({ left }) => left <= 0);
-    if (usedUp) throw createUsedUpError(usedUp);
-    this.#keeper.markUsed(account);
-    if (account.waiters.length > 0 || !account.fits(worstCase)) return this.#wait(account, worstCase);
-    return this.#reserve(account, worstCase);
+    for (const allowance of account.soft) if (allowance.left <= 0) throw createUsedUpError(allowance);
+    account.markUsed();
+    if (account.waiters.length === 0 && account.fits(worstCase)) return this.#reserve(account, worstCase);
+    const exceeded = findExceeded(account, worstCase);
+    if (exceeded) throw createExceededError(exceeded, worstCase);
+    return this.#wait(account, worstCase);
   }
 
   #reserve(account: Account, worstCase: number): Reservation {
@@ -218,6 +220,14 @@ export class BudgetAdmission {
   async close(): Promise<boolean> {
     return this.#keeper.close();
   }
+}
+
+/**
+ * Finds a budget whose spent amount alone leaves too little for a request. It never decreases, so the last known amount is
+ * enough, and a client that repeats refused requests causes no load on the database.
+ */
+function findExceeded({ hard }: Account, worstCase: number): Allowance | undefined {
+  return hard.find(({ limit, spent }) => limit - spent < worstCase);
 }
 
 function refuseAll(account: Account, error: GatewayError): void {

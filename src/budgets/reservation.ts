@@ -5,7 +5,10 @@
 export interface Reservation {
   /** Worst-case cost of the request. */
   readonly nanodollars: number;
-  /** The budgets with the reservation, such as `key:day,group:month`, as stored in the record of the request. */
+  /**
+   * The hard budgets with the reservation, such as `key:day,group:month`, as stored in the record of the request; empty if the
+   * request has only soft budgets.
+   */
   readonly reservedIn: string;
   /** The time of the admission, in ms since 1970. The request belongs to the periods that contain it. */
   readonly admittedAt: number;

@@ -9,11 +9,19 @@ import {
   addLimitOptions,
   type EndUserOptions,
   type LimitOptions,
-  parseUsd,
   toEndUserInput,
   toLimitInput,
 } from "./limit-options.ts";
-import { parseExpiry, collectAliases, collectMetadata, parseModels, parseDuration } from "./options.ts";
+import {
+  collectAliases,
+  collectMetadata,
+  parseDuration,
+  parseExpiry,
+  parseModels,
+  parseUsd,
+  type Removed,
+  toSetting,
+} from "./options.ts";
 import { PAGE_ROWS, readAllPages } from "./pages.ts";
 import { parseOptions, printResult, type CommandSession } from "./session.ts";
 
@@ -24,18 +32,16 @@ interface KeyOptions extends LimitOptions, EndUserOptions {
   readonly json: boolean;
   readonly name?: string;
   readonly role?: string;
-  /** false removes the owner. */
-  readonly owner?: string | false;
-  readonly metadata?: Record<string, string> | false;
-  readonly models?: string[] | null;
-  readonly alias?: Record<string, string> | false;
-  readonly expires?: number | null;
+  readonly owner?: string | Removed;
+  readonly metadata?: Record<string, string> | Removed;
+  readonly models?: string[] | Removed;
+  readonly alias?: Record<string, string> | Removed;
+  readonly expires?: number | Removed;
   readonly onDisconnect?: string;
   readonly disable?: boolean;
   readonly enable?: boolean;
-  /** false removes the key from its group. */
-  readonly group?: string | false;
-  readonly unboundedReservation?: string | null;
+  readonly group?: string | Removed;
+  readonly unboundedReservation?: string | Removed;
   readonly unblock?: boolean;
 }
 
@@ -175,25 +181,22 @@ function addEndCommands(keys: Command, run: RunCommand): void {
     );
 }
 
-function toFields({ name, models, ...rest }: KeyOptions): Record<string, unknown> {
-  const { expires, onDisconnect, disable, enable } = rest;
-  const owner = rest.owner === false ? null : rest.owner;
-  const metadata = rest.metadata === false ? {} : rest.metadata;
-  const aliases = rest.alias === false ? {} : rest.alias;
+function toFields(options: KeyOptions): Record<string, unknown> {
+  const { name, metadata, alias, onDisconnect, disable, enable, unblock } = options;
   const fields = {
     name,
-    owner,
-    metadata,
-    models,
-    aliases,
-    expiresAt: expires,
+    owner: toSetting(options.owner),
+    metadata: metadata === false ? {} : metadata,
+    models: toSetting(options.models),
+    aliases: alias === false ? {} : alias,
+    expiresAt: toSetting(options.expires),
     onDisconnect,
     disabled: disable ? true : enable ? false : undefined,
-    group: rest.group === false ? null : rest.group,
-    limits: toLimitInput(rest),
-    endUsers: toEndUserInput(rest),
-    unboundedReservationNanodollars: rest.unboundedReservation,
-    unblock: rest.unblock,
+    group: toSetting(options.group),
+    limits: toLimitInput(options),
+    endUsers: toEndUserInput(options),
+    unboundedReservationNanodollars: toSetting(options.unboundedReservation),
+    unblock,
   };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { BUDGET_PERIODS } from "../limits/limit-settings.ts";
+import { parseCount, type Removed, toSetting } from "./options.ts";
 
 /** A budget as the schema of limits expects it; null removes the budget of a period. */
 type BudgetInput = { readonly limit_usd: string; readonly mode?: string } | null;
@@ -10,19 +11,18 @@ const ALL_REMOVED: BudgetInputs = Object.fromEntries(BUDGET_PERIODS.map((period)
 
 /** The options of limits, as commander parses them. */
 export interface LimitOptions {
-  /** false removes all budgets. */
-  readonly budget?: BudgetInputs | false;
-  readonly requestsPerMinute?: number | null;
-  readonly requestsPerDay?: number | null;
-  readonly tokensPerMinute?: number | null;
-  readonly maxInFlight?: number | null;
+  readonly budget?: BudgetInputs | Removed;
+  readonly requestsPerMinute?: number | Removed;
+  readonly requestsPerDay?: number | Removed;
+  readonly tokensPerMinute?: number | Removed;
+  readonly maxInFlight?: number | Removed;
 }
 
 /** The options of a key's end users, as commander parses them. */
 export interface EndUserOptions {
-  /** The source of the names; false: requests have no end users. */
-  readonly endUsers?: string | false;
-  readonly endUserBudget?: BudgetInputs | false;
+  /** The source of the names. */
+  readonly endUsers?: string | Removed;
+  readonly endUserBudget?: BudgetInputs | Removed;
 }
 
 /** Adds the options of limits, which keys and groups have in common. */
@@ -56,13 +56,15 @@ export function addEndUserOptions(command: Command): Command {
 /** Converts the options of limits to the input of their schema; undefined if none was given. */
 export function toLimitInput(options: LimitOptions): Record<string, unknown> | undefined {
   const given = {
-    budgets: options.budget === false ? null : options.budget,
+    budgets: options.budget,
     requests_per_minute: options.requestsPerMinute,
     requests_per_day: options.requestsPerDay,
     tokens_per_minute: options.tokensPerMinute,
     max_in_flight: options.maxInFlight,
   };
-  const members = Object.entries(given).filter(([, value]) => value !== undefined);
+  const members = Object.entries(given).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, toSetting(value)] as const],
+  );
   return members.length === 0 ? undefined : Object.fromEntries(members);
 }
 
@@ -75,12 +77,12 @@ export function toEndUserInput({
   if (endUsers === undefined && endUserBudget === undefined) return undefined;
   return {
     ...(endUsers !== undefined && { source: endUsers }),
-    ...(endUserBudget !== undefined && { budgets: endUserBudget === false ? null : endUserBudget }),
+    ...(endUserBudget !== undefined && { budgets: toSetting(endUserBudget) }),
   };
 }
 
 /** Adds `period=usd`, `period=usd:mode` or `period=none` to the values of a repeatable option. */
-function collectBudgets(text: string, previous: BudgetInputs | false = {}): BudgetInputs {
+function collectBudgets(text: string, previous: BudgetInputs | Removed = {}): BudgetInputs {
   const [, period = "", usd = "", mode] = BUDGET.exec(text) ?? [];
   if (!BUDGET_PERIODS.some((known) => known === period) || usd === "")
     throw new InvalidArgumentError(
@@ -91,15 +93,4 @@ function collectBudgets(text: string, previous: BudgetInputs | false = {}): Budg
   if (others[period]) throw new InvalidArgumentError("Use each period once.");
   const budget = usd === "none" ? null : { limit_usd: usd, ...(mode !== undefined && { mode }) };
   return { ...others, [period]: budget };
-}
-
-function parseCount(text: string): number | null {
-  if (text === "none") return null;
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("Use a whole number, or none.");
-  return Number(text);
-}
-
-/** Passes US dollars to the schema as text, so that they are parsed exactly; `none` (null) removes the amount. */
-export function parseUsd(text: string): string | null {
-  return text === "none" ? null : text;
 }

@@ -14,9 +14,21 @@ export function parseDuration(text: string): number {
   return Number(count) * unitMs;
 }
 
-/** Parses the expiry of a key to ms since 1970: a duration from now, a date, a time, or `never` (null). */
-export function parseExpiry(text: string): number | null {
-  if (text === "never") return null;
+/**
+ * Value of an option that removes a setting, as commander sets it for an option such as --no-owner. Parsers return it too,
+ * because commander replaces null by an empty text.
+ */
+export type Removed = false;
+const REMOVED: Removed = false;
+
+/** Converts the value of an option to that of a setting, which null removes. */
+export function toSetting<T>(value: T | Removed): T | null {
+  return value === REMOVED ? null : value;
+}
+
+/** Parses the expiry of a key to ms since 1970: a duration from now, a date, a time, or `never`. */
+export function parseExpiry(text: string): number | Removed {
+  if (text === "never") return REMOVED;
   if (/^\d+[smhd]$/.test(text)) return Date.now() + parseDuration(text);
   const { success, data } = dateSchema.safeParse(text);
   if (!success)
@@ -34,9 +46,21 @@ export function parseDate(text: string): number {
   return data;
 }
 
-/** Parses model patterns separated by commas; `any` (null) allows every model. */
-export function parseModels(text: string): string[] | null {
-  return text === "any" ? null : text.split(",").map((item) => item.trim());
+/** Parses a whole number, or `none`. */
+export function parseCount(text: string): number | Removed {
+  if (text === "none") return REMOVED;
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("Use a whole number, or none.");
+  return Number(text);
+}
+
+/** Parses US dollars, or `none`. The amount remains text, so that the schema parses it exactly. */
+export function parseUsd(text: string): string | Removed {
+  return text === "none" ? REMOVED : text;
+}
+
+/** Parses model patterns separated by commas; `any` allows every model. */
+export function parseModels(text: string): string[] | Removed {
+  return text === "any" ? REMOVED : text.split(",").map((item) => item.trim());
 }
 
 /** Adds `name=value` to the values of a repeatable option. */

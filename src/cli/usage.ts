@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type Command, Option } from "commander";
 import { normalizeModelId } from "../request/model-id.ts";
-import { resolveHours } from "../presentation/period.ts";
+import { resolveUsagePeriod } from "../presentation/usage-period.ts";
 import { TableFormatter } from "../presentation/table.ts";
 import { formatTimestamp } from "../presentation/timestamp.ts";
 import { formatUsageReport, toUsageLineJson, toUsageSumsJson } from "../presentation/usage-report-format.ts";
@@ -45,9 +45,10 @@ export function addUsageCommand(program: Command, run: RunCommand): void {
     .action((options: UsageOptions) =>
       run(async ({ database, keys }) => {
         const { key, from, to, model, provider, endpoint, json, csv } = options;
+        const by = parseDimensions(options.by);
         const report = await reportUsage(database, {
-          ...resolveHours({ from, to }, Date.now()),
-          by: parseDimensions(options.by),
+          ...resolveUsagePeriod({ by, from, to, model, provider, endpoint }, Date.now()),
+          by,
           keyId: await keys.resolveId(key),
           model: model && normalizeModelId(model),
           provider,

@@ -1,12 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
-import { selectsFastModel, toFastModelId } from "../request/fast-model.ts";
-import type { CandidateModel } from "../pricing/endpoints.ts";
 import { type CostBound, type CostComponent, estimateCost } from "../pricing/estimate.ts";
 import type { UnboundedCost } from "../pricing/unbounded-costs.ts";
-import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
-import type { Model, ModelCatalog } from "../upstream/model-catalog.ts";
 import { formatUsd } from "../money.ts";
+import { findCandidates, PRICED_MODELS_MAX, type PriceLists } from "./price-candidates.ts";
 
 /**
  * Whether a chat completion request is a dry run.
@@ -25,12 +22,6 @@ export function isDryRun(query: unknown): boolean {
   throw new GatewayError("invalid_value", "dryRun must be true or false.", { param: "dryRun" });
 }
 
-/** Sources of the prices. */
-export interface PriceLists {
-  readonly catalog: ModelCatalog;
-  readonly endpoints: EndpointCatalog;
-}
-
 /** A request to estimate. */
 export interface EstimateRequest {
   /** The valid JSON that would be forwarded. */
@@ -41,9 +32,6 @@ export interface EstimateRequest {
   readonly models: readonly string[];
   readonly headers: IncomingHttpHeaders;
 }
-
-/** Maximum number of models in a dry run. Each may need a request to OpenRouter for its endpoints. */
-const MODELS_MAX = 16;
 
 /**
  * Estimates the cost of a request at the prices that OpenRouter lists now.
@@ -57,11 +45,16 @@ export async function createCostEstimate(
 ): Promise<string> {
   const names = distinctNames(models);
   const { byId, fetchedAt } = await catalog.list();
-  const listed = names.flatMap((name) => addFastModels(byId, findListed(byId, name), fields["speed"]));
-  const distinct = mergeById(listed);
+  const { candidates, unlisted } = findCandidates(byId, names, fields["speed"]);
+  if (unlisted.length > 0)
+    throw new GatewayError(
+      "model_not_found",
+      "The model is not listed, so its cost cannot be estimated; name one of GET /openai/v1/models.",
+      { param: "model" },
+    );
   const lists = await Promise.all(
-    distinct.map(async (candidate, index) => {
-      if (candidate.endpoints || index >= MODELS_MAX) return { ...candidate, fetchedAt };
+    candidates.map(async (candidate, index) => {
+      if (candidate.endpoints || index >= PRICED_MODELS_MAX) return { ...candidate, fetchedAt };
       const found = await endpoints.find(candidate.model.id);
       return { ...candidate, endpoints: found?.endpoints, fetchedAt: found?.fetchedAt ?? fetchedAt };
     }),
@@ -103,64 +96,15 @@ function distinctNames(models: readonly string[]): readonly string[] {
       { param: "model" },
     );
   const names = [...new Set(models)];
-  if (names.length > MODELS_MAX)
-    throw new GatewayError("invalid_value", `models must have at most ${MODELS_MAX} models in a dry run.`, {
-      param: "models",
-    });
-  return names;
-}
-
-/** Merges candidates of the same model. Two names can mean the same model, and only one of them may add unbounded costs. */
-function mergeById(candidates: readonly CandidateModel[]): CandidateModel[] {
-  const byId = new Map<string, CandidateModel>();
-  for (const candidate of candidates) {
-    const known = byId.get(candidate.model.id);
-    const unbounded = [...(known?.unbounded ?? []), ...(candidate.unbounded ?? [])];
-    byId.set(candidate.model.id, { ...candidate, unbounded });
-  }
-  return [...byId.values()];
-}
-
-/** Variants that only choose among the endpoints of their model. `:online` also adds a web search; its cost is unbounded. */
-const ROUTING_VARIANTS: ReadonlySet<string | undefined> = new Set(["nitro", "floor", "exacto", "online"]);
-
-/** Finds the listed models whose prices may apply to a name. A variant that is not listed is served by its base model. */
-function findListed(byId: ReadonlyMap<string, Model>, name: string): CandidateModel[] {
-  const exact = byId.get(name);
-  if (exact) return [{ model: exact, endpoints: undefined }];
-  const [base = "", variant, ...more] = name.split(":");
-  const model = more.length === 0 && !variant?.includes("@") ? byId.get(base) : undefined;
-  if (!model)
+  if (names.length > PRICED_MODELS_MAX)
     throw new GatewayError(
-      "model_not_found",
-      "The model is not listed, so its cost cannot be estimated; name one of GET /openai/v1/models.",
-      { param: "model" },
+      "invalid_value",
+      `models must have at most ${PRICED_MODELS_MAX} models in a dry run.`,
+      {
+        param: "models",
+      },
     );
-  const candidate = { model, endpoints: undefined };
-  if (ROUTING_VARIANTS.has(variant)) return [candidate];
-  // A `:free` variant may cost nothing even if it is not listed.
-  if (variant === "free") {
-    const pricing = { prompt: "0", completion: "0" };
-    const free = { ...model, id: name, pricing };
-    return [{ model: free, endpoints: [free] }, candidate];
-  }
-  const note = `A variant in model or models is not listed, so its price is not known: name ${base} without it.`;
-  return [{ ...candidate, unbounded: [{ name: "variant", note }] }];
-}
-
-/** If `speed` selects fast models, adds the `-fast` model of each candidate. OpenRouter may bill either of the two. */
-function addFastModels(
-  byId: ReadonlyMap<string, Model>,
-  candidates: readonly CandidateModel[],
-  speed: unknown,
-): readonly CandidateModel[] {
-  if (!selectsFastModel(speed)) return candidates;
-  return candidates.flatMap((candidate) => {
-    const fast = byId.get(toFastModelId(candidate.model.id));
-    if (fast) return [candidate, { model: fast, endpoints: undefined }];
-    const note = `The price of ${candidate.model.id} at this speed is not listed: drop speed.`;
-    return [{ ...candidate, unbounded: [...(candidate.unbounded ?? []), { name: "speed", note }] }];
-  });
+  return names;
 }
 
 /** Whether OpenRouter may respond from its response cache. Any value of the header other than `false` may enable the cache. */

@@ -12,29 +12,30 @@ import { refuseForbiddenModels } from "../auth/model-policy.ts";
 import type { BodyMemory } from "../limits/body-memory.ts";
 import { getCallerId } from "../limits/caller-id.ts";
 import type { InFlight } from "../limits/in-flight.ts";
-import { estimateTokens } from "../limits/token-estimate.ts";
 import { GatewayError } from "../errors.ts";
 import { readSession } from "../http/session.ts";
 import type { ModelAliases } from "../request/model-aliases.ts";
 import { readModelRequest } from "../request/model-request.ts";
 import type { UsageRecorder } from "../metering/usage-recorder.ts";
+import type { Reservation } from "../budgets/reservation.ts";
 import { createHeadRecorder } from "../relay/head-recorder.ts";
 import { Relay } from "../relay/relay.ts";
 import type { RelayOptions } from "../relay/relay-options.ts";
-import type { AccountBalance } from "../upstream/account-balance.ts";
 import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import type { Upstream } from "../upstream/openrouter.ts";
+import { type AdmissionOptions, admitRequest } from "./admit-request.ts";
 import { readEndUser } from "./end-user.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 import { RELAYED_ENDPOINTS, type RelayedEndpoint } from "./relayed-endpoints.ts";
-import { createCostEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
+import { createCostEstimate, type EstimateRequest, isDryRun } from "./cost-estimate.ts";
+import type { PriceLists } from "./price-candidates.ts";
 
 const NO_BODY = Buffer.alloc(0);
 /** Bytes that a dry run holds per byte of the body while it fetches prices: parsed strings can take two per character. */
 const DRY_RUN_EXTRA = 2;
 
-export interface RelayEndpointOptions {
+export interface RelayEndpointOptions extends AdmissionOptions {
   /** Hooks that authenticate the request and then apply the limits, before the body is read. */
   readonly accessHooks: onRequestAsyncHookHandler[];
   readonly inFlight: InFlight;
@@ -45,8 +46,6 @@ export interface RelayEndpointOptions {
   readonly endpoints: EndpointCatalog;
   /** The aliases of the gateway. A key can have its own, which take precedence. */
   readonly aliases: ModelAliases;
-  /** The money of the account; undefined: it is not polled. */
-  readonly account: AccountBalance | undefined;
   /** Records requests in the ledger; undefined: requests are not recorded. */
   readonly recorder: UsageRecorder | undefined;
   /** Options for keys whose `onDisconnect` is `drain`. For other keys, the relay drains nothing. */
@@ -72,7 +71,7 @@ export function registerRelayedEndpoints(app: FastifyInstance, options: RelayEnd
 }
 
 function createHandler(endpoint: RelayedEndpoint, options: RelayEndpointOptions) {
-  const { account, bodyMemory, upstream, recorder, aliases } = options;
+  const { bodyMemory, upstream, recorder, aliases } = options;
   const relayWithoutDrain: RelayOptions = { ...options.relay, drainBounds: undefined };
   return (request: FastifyRequest, reply: FastifyReply): unknown => {
     const { context, caller } = request;
@@ -96,8 +95,6 @@ function createHandler(endpoint: RelayedEndpoint, options: RelayEndpointOptions)
       if (refusal) throw refusal;
       return sendEstimate(reply, options, { ...call, headers: request.headers });
     }
-    const exhausted = account?.refusal(forwardedModel);
-    if (exhausted) throw exhausted;
     const headers = toUpstreamHeaders(request.headers, {
       authorization: caller.authorization,
       referer: options.appUrl,
@@ -121,28 +118,38 @@ function createHandler(endpoint: RelayedEndpoint, options: RelayEndpointOptions)
           sink,
         ),
       );
-    const begin = (): void => {
+    const begin = (reservation?: Reservation): void => {
       if (!recorder) start();
-      else recorder.begin(context, (error) => (error ? sendError(request, reply, error) : start()));
+      else
+        recorder.begin(context, (error) => (error ? sendError(request, reply, error) : start()), reservation);
     };
-    const { limitHold } = context;
-    if (limitHold?.limitsTokens)
-      beginAfter(request, reply, {
-        admitted: limitHold.admitTokens(context, reply, estimateTokens(body, call.fields)),
-        begin,
-      });
-    else begin();
+    // Nothing may fail between the reservation and the start, because the reservation would leak.
+    const admitted = admitRequest(request, reply, { ...call, endpoint, headers: request.headers }, options);
+    if (admitted instanceof Promise) void beginLater(request, reply, { admitted, begin });
+    else begin(admitted);
     return undefined;
   };
 }
 
+interface WaitingRequest {
+  readonly admitted: Promise<Reservation | undefined>;
+  readonly begin: (reservation: Reservation | undefined) => void;
+}
+
 /** Begins a request when it has been admitted, unless it has ended by then. An ended request would be recorded without end. */
-function beginAfter(
+async function beginLater(
   { context }: FastifyRequest,
   reply: FastifyReply,
-  { admitted, begin }: { admitted: Promise<void>; begin: () => void },
-): void {
-  admitted.then(() => (context.hasEnded ? undefined : begin())).catch((error: unknown) => reply.send(error));
+  { admitted, begin }: WaitingRequest,
+): Promise<void> {
+  context.stopwatch.pause();
+  try {
+    const reservation = await admitted.finally(() => context.stopwatch.resume());
+    if (context.hasEnded || context.headersSent) reservation?.cancel();
+    else begin(reservation);
+  } catch (error) {
+    reply.send(error);
+  }
 }
 
 /** Formats the query string of the parameters that are forwarded. */

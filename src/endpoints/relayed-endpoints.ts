@@ -1,4 +1,11 @@
 import { ANTHROPIC_ERRORS, type ErrorFormat, OPENAI_ERRORS, RESPONSES_ERRORS } from "../http/error-format.ts";
+import type { CostRules } from "../pricing/cost-rules.ts";
+import { CHAT_COST } from "../pricing/rules/chat.ts";
+import { COMPLETIONS_COST } from "../pricing/rules/completions.ts";
+import { EMBEDDINGS_COST } from "../pricing/rules/embeddings.ts";
+import { MESSAGES_COST } from "../pricing/rules/messages.ts";
+import { RERANK_COST } from "../pricing/rules/rerank.ts";
+import { RESPONSES_COST } from "../pricing/rules/responses.ts";
 import {
   COMPLETION_FORMAT,
   MESSAGES_FORMAT,
@@ -32,6 +39,8 @@ export interface RelayedEndpoint {
   readonly forwardsAnthropicHeaders?: boolean;
   /** Whether a request with `stream: true` gets a stream of events. */
   readonly hasStreams?: boolean;
+  /** How the highest cost of a request is bounded, so that a hard budget can reserve it. */
+  readonly cost: CostRules;
   /** Whether a dry run returns an estimate of the cost. */
   readonly hasDryRun?: boolean;
   /** Whether the API's field for the end user is `metadata.user_id`. In all other APIs, it is `user`. */
@@ -51,6 +60,7 @@ export const RELAYED_ENDPOINTS: readonly RelayedEndpoint[] = [
     summary: "A chat completion, streamed or not",
     basePaths: BASE_PATHS,
     request: { schema: chatCompletionsSchema },
+    cost: CHAT_COST,
     response: COMPLETION_FORMAT,
     errors: OPENAI_ERRORS,
     hasDryRun: true,
@@ -61,6 +71,7 @@ export const RELAYED_ENDPOINTS: readonly RelayedEndpoint[] = [
     summary: "A completion of a text, streamed or not",
     basePaths: BASE_PATHS,
     request: { schema: completionsSchema },
+    cost: COMPLETIONS_COST,
     response: COMPLETION_FORMAT,
     errors: OPENAI_ERRORS,
     hasStreams: true,
@@ -70,6 +81,7 @@ export const RELAYED_ENDPOINTS: readonly RelayedEndpoint[] = [
     summary: "A response of OpenAI's Responses API, streamed or not",
     basePaths: BASE_PATHS,
     request: { schema: responsesSchema },
+    cost: RESPONSES_COST,
     response: RESPONSES_FORMAT,
     errors: RESPONSES_ERRORS,
     hasStreams: true,
@@ -79,6 +91,7 @@ export const RELAYED_ENDPOINTS: readonly RelayedEndpoint[] = [
     summary: "A message of Anthropic's Messages API, streamed or not",
     basePaths: [ANTHROPIC_BASE_PATH, ...BASE_PATHS],
     request: { schema: messagesSchema, hasFallbacks: true },
+    cost: MESSAGES_COST,
     response: MESSAGES_FORMAT,
     errors: ANTHROPIC_ERRORS,
     forwardedFlags: ["beta"],
@@ -91,6 +104,7 @@ export const RELAYED_ENDPOINTS: readonly RelayedEndpoint[] = [
     summary: "Embeddings of texts",
     basePaths: BASE_PATHS,
     request: { schema: embeddingsSchema, limits: EMBEDDINGS_LIMITS },
+    cost: EMBEDDINGS_COST,
     response: COMPLETION_FORMAT,
     errors: OPENAI_ERRORS,
   },
@@ -99,6 +113,7 @@ export const RELAYED_ENDPOINTS: readonly RelayedEndpoint[] = [
     summary: "Documents, ordered by their relevance to a query",
     basePaths: BASE_PATHS,
     request: { schema: rerankSchema },
+    cost: RERANK_COST,
     response: COMPLETION_FORMAT,
     errors: OPENAI_ERRORS,
   },

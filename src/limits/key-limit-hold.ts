@@ -1,8 +1,8 @@
 import type { FastifyReply } from "fastify";
 import type { LimitHold, RequestContext } from "../http/request-context.ts";
-import type { RedisStore } from "../store/redis.ts";
 import type { LocalWindow, LocalWindows } from "./local-windows.ts";
 import type { Place, Places } from "./places.ts";
+import type { SharedPlaces } from "./shared-places.ts";
 import type { LimitPlan, ScopedLimit } from "./scoped-limits.ts";
 
 /** Tokens that a request has counted under one limit: in a window of this process, or in one of Redis. */
@@ -15,7 +15,7 @@ type CountedTokens = { readonly limit: ScopedLimit; readonly tokens: number } & 
 export interface HoldOwner {
   readonly windows: LocalWindows;
   readonly places: Places;
-  readonly redis: RedisStore | undefined;
+  readonly shared: SharedPlaces | undefined;
   admitTokens(hold: KeyLimitHold, reply: FastifyReply, tokens: number): Promise<void>;
 }
 
@@ -52,7 +52,7 @@ export class KeyLimitHold implements LimitHold {
   }
 
   end(context: RequestContext): void {
-    const { places, windows, redis } = this.#owner;
+    const { places, windows, shared } = this.#owner;
     const [released, counted] = [this.#places, this.#counted];
     this.#places = [];
     this.#counted = [];
@@ -65,7 +65,7 @@ export class KeyLimitHold implements LimitHold {
       if ("window" in one) windows.correct(one.limit, one.window, tokens);
       else corrections.push({ limit: one.limit, startedAt: one.startedAt, tokens });
     }
-    redis?.end(
+    shared?.end(
       released.map(({ limit }) => limit),
       corrections,
       this.member,

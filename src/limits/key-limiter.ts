@@ -7,6 +7,7 @@ import { type HoldOwner, KeyLimitHold } from "./key-limit-hold.ts";
 import { createLimitError, createLimitHeaders, createTooLargeError } from "./limit-headers.ts";
 import { LocalWindows } from "./local-windows.ts";
 import { Places } from "./places.ts";
+import { SharedPlaces } from "./shared-places.ts";
 import {
   createLimitPlan,
   type DefaultLimit,
@@ -14,9 +15,6 @@ import {
   type LimitPlan,
   type ScopedLimit,
 } from "./scoped-limits.ts";
-
-/** Interval at which a process extends the time of its places in Redis. */
-const RENEW_EVERY_MS = 10_000;
 
 export interface KeyLimiterOptions {
   /** The Redis in which all replicas count; undefined: this process counts alone. */
@@ -46,23 +44,17 @@ export class KeyLimiter implements HoldOwner {
   readonly places = new Places();
   readonly #instance = randomBytes(6).toString("base64url");
   #memberCount = 0;
-  readonly #renewal: NodeJS.Timeout | undefined;
+  /** Undefined without Redis. */
+  readonly shared: SharedPlaces | undefined;
 
   constructor(options: KeyLimiterOptions) {
     this.#options = options;
-    const { redis } = options;
-    if (!redis) return;
-    this.#renewal = setInterval(() => this.#renewPlaces(redis), RENEW_EVERY_MS).unref();
-    redis.listenForReady(() => this.#renewPlaces(redis));
+    if (options.redis) this.shared = new SharedPlaces(options.redis, this.places);
   }
 
-  get redis(): RedisStore | undefined {
-    return this.#options.redis;
-  }
-
-  /** Stops to extend the time of places. */
+  /** Stops the commands to Redis. */
   close(): void {
-    clearInterval(this.#renewal);
+    this.shared?.close();
   }
 
   /**
@@ -117,11 +109,14 @@ export class KeyLimiter implements HoldOwner {
     const { limits, tokens, hold } = check;
     try {
       const decision = await redis.decide(limits, tokens, hold?.member ?? "");
+      this.shared?.releaseEnded();
       this.#noteDecision(check, decision);
       return decision;
     } catch (error) {
       redis.failed(error as Error);
-      return this.#decideLocally(check);
+      const decision = this.#decideLocally(check);
+      if (!decision.isAdmitted && hold) this.shared?.releaseLater(limits, hold.member);
+      return decision;
     }
   }
 
@@ -154,17 +149,6 @@ export class KeyLimiter implements HoldOwner {
     return limit.kind === "places"
       ? { count: this.places.count(limit), resetMs: 0, startedAt: 0 }
       : this.windows.read(limit);
-  }
-
-  #renewPlaces(redis: RedisStore): void {
-    for (const list of this.places.lists()) {
-      const [first] = list;
-      if (first)
-        redis.renew(
-          first.limit,
-          list.map(({ member }) => member),
-        );
-    }
   }
 }
 

@@ -12,7 +12,7 @@ export interface RecordStart {
   readonly id: string;
   /** ms since 1970. */
   readonly startedAt: number;
-  /** The money that hard budgets hold for the request; undefined: none. */
+  /** The money that budgets hold for the request; undefined: the request has no budget. */
   readonly reservation: Reservation | undefined;
 }
 
@@ -21,6 +21,8 @@ export function toStartEntry(
   context: RequestContext,
   { id, startedAt, reservation }: RecordStart,
 ): StartEntry {
+  // A request that has only soft budgets holds nothing.
+  const held = reservation && reservation.reservedIn !== "" ? reservation : undefined;
   return {
     id,
     request_id: context.requestId,
@@ -30,8 +32,8 @@ export function toStartEntry(
     session: toStorableText(context.session),
     group_id: context.groupId ?? null,
     end_user: toStorableText(context.endUser),
-    reserved_nanodollars: reservation?.nanodollars ?? null,
-    reserved_in: reservation?.reservedIn ?? null,
+    reserved_nanodollars: held?.nanodollars ?? null,
+    reserved_in: held?.reservedIn ?? null,
     requested_model: toStorableText(context.requestedModel),
     forwarded_model: toStorableText(context.forwardedModel),
     stream: context.stream ? 1 : 0,

@@ -46,9 +46,12 @@ const usageLineSchema = z.object({
   day: z.string().optional(),
   key_id: z.string().optional(),
   key_name: z.string().optional(),
+  group_id: z.string().nullable().optional().describe("The group that the key belongs to now"),
+  group_name: z.string().nullable().optional(),
   model: z.string().optional(),
   provider: z.string().optional(),
   endpoint: z.string().optional(),
+  end_user: z.string().optional(),
   ...sums,
 });
 
@@ -97,9 +100,11 @@ async function* formatJson({
 const DIMENSION_COLUMNS: readonly (readonly [Dimension, readonly (keyof UsageLineJson)[]])[] = [
   ["day", ["day"]],
   ["key", ["key_id", "key_name"]],
+  ["group", ["group_id", "group_name"]],
   ["model", ["model"]],
   ["provider", ["provider"]],
   ["endpoint", ["endpoint"]],
+  ["end_user", ["end_user"]],
 ];
 
 async function* formatCsv({ by, pages }: UsageReport): AsyncGenerator<string, void> {
@@ -118,14 +123,17 @@ async function* formatCsv({ by, pages }: UsageReport): AsyncGenerator<string, vo
 
 /** Converts a line of a report to its JSON shape. */
 export function toUsageLineJson(line: UsageLine): UsageLineJson {
-  const { keyId, keyName, day, model, provider, endpoint, ...rest } = line;
+  const { keyId, keyName, groupId, groupName, day, model, provider, endpoint, endUser, ...rest } = line;
   return {
     ...(day !== undefined && { day }),
     ...(keyId !== undefined && { key_id: keyId }),
     ...(keyName !== undefined && { key_name: keyName }),
+    ...(groupId !== undefined && { group_id: groupId }),
+    ...(groupName !== undefined && { group_name: groupName }),
     ...(model !== undefined && { model }),
     ...(provider !== undefined && { provider }),
     ...(endpoint !== undefined && { endpoint }),
+    ...(endUser !== undefined && { end_user: endUser }),
     ...toUsageSumsJson(rest),
   };
 }

@@ -7,10 +7,15 @@ export interface CompletionLimits {
   readonly contextTokens: number | null;
 }
 
+/** The largest limits of all endpoints that may serve a request; Infinity: not known. */
+export interface LongestCompletion {
+  readonly completionTokens: number;
+  readonly contextTokens: number;
+}
+
 /** Inputs that, in addition to the request, determine the maximum length of a completion. */
 interface CompletionFactors {
-  /** Limits of every endpoint that may serve the request; undefined if not every endpoint is known. */
-  readonly limits: readonly CompletionLimits[] | undefined;
+  readonly longest: LongestCompletion;
   /** Whether the model may generate reasoning tokens. */
   readonly mayReason: boolean;
   /** Maximum number of tokens for one byte of the request. */
@@ -33,38 +38,63 @@ const LEAST_REASONING_TOKENS = 1024;
  * result in both points. The tokens of a rejected `prediction` are billed as completion tokens.
  */
 export function boundCompletionTokens(request: JsonObject, factors: CompletionFactors): number | null {
-  // An invalid value sets no limit, and neither does 0, which some providers treat as unlimited.
-  const requestedLimits = [request["max_tokens"], request["max_completion_tokens"]]
-    .filter((limit) => limit != null)
-    .map((limit) => readCount(limit) || Infinity);
-  const longest = findLargestLimit(
-    factors.limits,
-    ({ completionTokens, contextTokens }) => completionTokens ?? contextTokens,
-  );
-  const context = findLargestLimit(factors.limits, ({ completionTokens, contextTokens }) =>
-    contextTokens === null ? null : Math.max(contextTokens, completionTokens ?? 0),
-  );
-  const completion =
-    requestedLimits.length > 0
-      ? Math.min(Math.max(LEAST_LIMIT_TOKENS, ...requestedLimits), longest)
-      : longest;
-  const each = Math.min(completion + boundReasoningTokens(request, completion, factors), context);
+  const wantsReasoning =
+    (request["reasoning"] ?? request["reasoning_effort"] ?? request["include_reasoning"]) != null;
+  const budget = readFields(request["reasoning"])["max_tokens"];
+  const each = boundOneCompletion({
+    requestedTokens: readRequestedTokens(request["max_tokens"], request["max_completion_tokens"]),
+    longest: factors.longest,
+    mayReason: factors.mayReason || wantsReasoning,
+    // A budget that is not a number has no effect here.
+    reasoningTokens: typeof budget === "number" ? budget : 0,
+  });
   const completions = request["n"] == null ? 1 : (readCount(request["n"]) ?? NaN);
   const total = (each + factors.predictionBytes * factors.tokensPerByte) * completions;
   return Number.isSafeInteger(total) ? total : null;
 }
 
-function boundReasoningTokens(
-  request: JsonObject,
-  completionTokens: number,
-  { mayReason }: CompletionFactors,
-): number {
-  const reasoning = request["reasoning"] ?? request["reasoning_effort"] ?? request["include_reasoning"];
-  if (!mayReason && reasoning == null) return 0;
-  const budget = readFields(request["reasoning"])["max_tokens"];
-  // A budget that is not a number has no effect here.
-  const budgetTokens = typeof budget === "number" ? budget : 0;
-  return Math.max(LEAST_REASONING_TOKENS, completionTokens, budgetTokens);
+/** Properties of a request and its model that determine the maximum length of one completion. */
+interface OneCompletion {
+  /** The highest of the limits that the request sets; undefined: it sets none. */
+  readonly requestedTokens: number | undefined;
+  readonly longest: LongestCompletion;
+  readonly mayReason: boolean;
+  /** Reasoning budget that the request sets; 0: none. */
+  readonly reasoningTokens: number;
+}
+
+/** Returns the maximum number of tokens of one completion, including its reasoning; Infinity if it has no limit. */
+export function boundOneCompletion(one: OneCompletion): number {
+  const { requestedTokens, longest, mayReason, reasoningTokens } = one;
+  const completion =
+    requestedTokens === undefined
+      ? longest.completionTokens
+      : Math.min(Math.max(LEAST_LIMIT_TOKENS, requestedTokens), longest.completionTokens);
+  const reasoning = mayReason ? Math.max(LEAST_REASONING_TOKENS, completion, reasoningTokens) : 0;
+  return Math.min(completion + reasoning, longest.contextTokens);
+}
+
+/**
+ * Returns the highest of two limits of a request; undefined if both are absent. An invalid value sets no limit, so the result
+ * is then Infinity. Neither does 0, which some providers treat as unlimited.
+ */
+export function readRequestedTokens(first: unknown, second: unknown): number | undefined {
+  if (first == null) return second == null ? undefined : readCount(second) || Infinity;
+  const tokens = readCount(first) || Infinity;
+  return second == null ? tokens : Math.max(tokens, readCount(second) || Infinity);
+}
+
+/** Finds the largest limits of endpoints. @param limits undefined: not every endpoint is known. */
+export function findLongestCompletion(limits: readonly CompletionLimits[] | undefined): LongestCompletion {
+  return {
+    completionTokens: findLargestLimit(
+      limits,
+      ({ completionTokens, contextTokens }) => completionTokens ?? contextTokens,
+    ),
+    contextTokens: findLargestLimit(limits, ({ completionTokens, contextTokens }) =>
+      contextTokens === null ? null : Math.max(contextTokens, completionTokens ?? 0),
+    ),
+  };
 }
 
 /** Returns the largest limit; Infinity if the endpoints are not known, or if one of them lists no limit. */

@@ -3,6 +3,7 @@ import { type JsonObject, readFields, readItems } from "../json-values.ts";
 import { readCount } from "./json-fields.ts";
 import { toWorstCaseSource, mayServe, readMaxPrice } from "./max-price.ts";
 import type { PriceSource } from "./prices.ts";
+import type { UnboundedCost } from "./unbounded-costs.ts";
 
 /** A model that may serve a request, and its endpoints. */
 export interface CandidateModel {
@@ -10,7 +11,7 @@ export interface CandidateModel {
   /** The endpoints that `GET /models/{author}/{slug}/endpoints` lists; undefined: not known. */
   readonly endpoints: readonly JsonObject[] | undefined;
   /** Reasons why the cost of this model is unbounded for any request. */
-  readonly unbounded?: readonly { readonly name: string; readonly note: string }[];
+  readonly unbounded?: readonly UnboundedCost[];
 }
 
 /** The known endpoints that may serve a request, with their prices and limits. */
@@ -84,7 +85,14 @@ function findMissingRoute(
 }
 
 /** Service tiers that have the listed prices of the model. */
-const BASE_TIERS: ReadonlySet<unknown> = new Set([undefined, null, "auto", "default", "standard"]);
+const BASE_TIERS: ReadonlySet<unknown> = new Set([
+  undefined,
+  null,
+  "auto",
+  "default",
+  "standard",
+  "standard_only",
+]);
 /**
  * The other service tiers, each with the last tag segments of the endpoints that serve it. The price of a tier without a listed
  * endpoint is unknown.

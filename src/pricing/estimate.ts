@@ -1,9 +1,9 @@
-import { boundCompletionTokens } from "./completion-size.ts";
+import { boundCompletionTokens, findLongestCompletion } from "./completion-size.ts";
 import { formatAttodollars, type Rounding, toNanodollars } from "./decimal.ts";
 import { type CandidateModel, type Routes, findRoutes } from "./endpoints.ts";
 import { readCount, hasField } from "./json-fields.ts";
 import { findPriceRanges, type PriceRange, UNKNOWN_RANGE } from "./prices.ts";
-import { type PromptSize, boundPromptSize, type RequestBody } from "./prompt-size.ts";
+import { type PromptSize, boundPredictionBytes, boundPromptSize, type RequestBody } from "./prompt-size.ts";
 import {
   UNBOUNDED_SCHEMA,
   type UnboundedCost,
@@ -122,7 +122,12 @@ function estimateComponents(model: string, modelInput: ModelEstimateInput): Cost
   });
   const { tokensPerByte } = size;
   const { predictionBytes } = modelInput;
-  const completion = boundCompletionTokens(fields, { ...routes, tokensPerByte, predictionBytes });
+  const completion = boundCompletionTokens(fields, {
+    longest: findLongestCompletion(routes.limits),
+    mayReason: routes.mayReason,
+    tokensPerByte,
+    predictionBytes,
+  });
   return [
     component("prompt", prices.prompt, [computeMinPromptTokens(modelInput), prompt]),
     component("completion", prices.completion, [0, completion]),
@@ -197,13 +202,4 @@ function sumHighest(components: readonly CostComponent[]): number | null {
     sum += highest.nanodollars;
   }
   return Number.isSafeInteger(sum) ? sum : null;
-}
-
-/** In a body of up to this size, the prediction is measured. In a longer body, it is assumed to be as long as the body. */
-const MEASURED_BYTES = 1_000_000;
-
-function boundPredictionBytes({ fields, bytes }: EstimateInput): number {
-  const { prediction } = fields;
-  if (prediction == null) return 0;
-  return bytes.length > MEASURED_BYTES ? bytes.length : Buffer.byteLength(JSON.stringify(prediction));
 }

@@ -1,5 +1,5 @@
 import { ATTODOLLARS_PER_DOLLAR, parseUsdToAttodollars, type Rounding } from "./decimal.ts";
-import { readItems } from "../json-values.ts";
+import { readFields, readItems } from "../json-values.ts";
 import { readCount } from "./json-fields.ts";
 
 /** Range of the price of one unit, in attodollars (1e-18 USD). `highest` is undefined if it is not known before the request. */
@@ -56,6 +56,13 @@ export function findPriceRanges(sources: readonly PriceSource[], conditions: Pri
 export function findLowestPrice(pricing: Pricing, name: "prompt" | "completion" | "request"): bigint {
   const tiers = [pricing, ...listOverrides(pricing)];
   return applyDiscount(findLowest(tiers.map((tier) => readPrice(tier, name, "down") ?? 0n)), pricing);
+}
+
+/** Lists the numbers of prompt tokens from which other prices of a source apply. */
+export function listPriceSteps({ pricing }: PriceSource): number[] {
+  return readItems(pricing["overrides"]).map(
+    (override) => readCount(readFields(override)["min_prompt_tokens"]) ?? 0,
+  );
 }
 
 function listOverrides(pricing: Pricing): Pricing[] {

@@ -9,6 +9,8 @@ interface Size {
 
 /** Limits how much of the schemas of one request the estimate reads. Schemas that exceed the budget are unbounded. */
 interface RenderBudget {
+  /** Whether sizes include the bytes that Unicode normalization adds. */
+  readonly isNormalized: boolean;
   /** Remaining characters of distinct pointers. */
   pointerCharacters: number;
   /** Remaining characters of strings and keys. */
@@ -16,8 +18,8 @@ interface RenderBudget {
 }
 
 /** Creates the budget of one request. Models accept far less text, and the estimate reads this much in a few milliseconds. */
-export function createRenderBudget(): RenderBudget {
-  return { pointerCharacters: 250_000, textCharacters: 4_000_000 };
+export function createRenderBudget(isNormalized: boolean): RenderBudget {
+  return { isNormalized, pointerCharacters: 250_000, textCharacters: 4_000_000 };
 }
 
 /**
@@ -32,7 +34,7 @@ export function createRenderBudget(): RenderBudget {
 export function boundRenderedTokens(
   value: unknown,
   schema?: unknown,
-  budget: RenderBudget = createRenderBudget(),
+  budget: RenderBudget = createRenderBudget(false),
 ): number | undefined {
   const size = new Renderer(schema, budget).measure(value, 0);
   return size && Number.isSafeInteger(size.tokens) ? size.tokens : undefined;
@@ -56,7 +58,7 @@ class Renderer {
   measure(value: unknown, depth: number): Size | undefined {
     if (depth > MAX_DEPTH) return undefined;
     if (typeof value === "string") return this.#stringSize(value);
-    if (typeof value !== "object" || value === null) return measureScalar(value);
+    if (typeof value !== "object" || value === null) return measureScalar(value, this.#budget.isNormalized);
     if (this.#known.has(value)) return this.#known.get(value);
     this.#known.set(value, undefined);
     const size = this.#sum(value, depth + 1);
@@ -74,7 +76,7 @@ class Renderer {
       if (!own || !target) return undefined;
       lines += own.lines + target.lines;
       tokens += own.tokens + target.tokens + INDENT_TOKENS * (own.lines + target.lines);
-      if (!Array.isArray(value)) tokens += 2 * boundTextTokens(key);
+      if (!Array.isArray(value)) tokens += 2 * boundTextTokens(key, this.#budget.isNormalized);
     }
     return { tokens, lines };
   }
@@ -83,7 +85,7 @@ class Renderer {
     const known = text.length > LONG_STRING ? this.#strings.get(text) : undefined;
     if (known) return known;
     if (!this.#mayRead(text)) return undefined;
-    const size = measureScalar(text);
+    const size = measureScalar(text, this.#budget.isNormalized);
     if (text.length > LONG_STRING) this.#strings.set(text, size);
     return size;
   }
@@ -115,11 +117,11 @@ const NOTHING: Size = { tokens: 0, lines: 0 };
 const LONG_STRING = 256;
 
 /** Measures a scalar. It takes two lines around its text, and the lines of the text are indented by one more level. */
-function measureScalar(value: unknown): Size {
+function measureScalar(value: unknown, isNormalized: boolean): Size {
   const text = typeof value === "string" ? value : String(value);
   const inner = 1 + countLineBreaks(text);
   return {
-    tokens: NODE_TOKENS + boundTextTokens(text) + inner * (INDENT_TOKENS + COMMENT_MARK_TOKENS),
+    tokens: NODE_TOKENS + boundTextTokens(text, isNormalized) + inner * (INDENT_TOKENS + COMMENT_MARK_TOKENS),
     lines: 2 + inner,
   };
 }

@@ -1,8 +1,11 @@
 import { COMMENT_MARK_TOKENS, INDENT_TOKENS, MAX_DEPTH, NODE_TOKENS } from "./rendering-tokens.ts";
-import { BYTE_TOKENS, ILL_FORMED_FACTOR } from "./text-size.ts";
+import { findTextFactor, getByteTokens } from "./text-size.ts";
 
 /** Maximum length of a number that JavaScript prints. The JSON text may have a shorter form, such as `1e20`. */
 const NUMBER_TOKENS = 25;
+/** Maximum number of tokens of the character of a `\u` escape: those of U+FDFA after Unicode normalization. */
+const UNICODE_ESCAPE_TOKENS = 33;
+const LOWER_U = 0x75;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const OPEN_BRACKET = 0x5b;
@@ -30,9 +33,11 @@ for (const mark of [
  * Bounds the tokens of a JSON text that a provider may parse and print again. The bound is at least that of
  * `boundRenderedTokens` for the parsed value. This function does not parse the text, because parsing can take too long: the
  * text is one string in the body, so the limit on the number of values in a body does not count the values in the text.
+ * @param isNormalized whether to include the bytes that Unicode normalization adds.
  * @returns the number of tokens; undefined if the nesting exceeds 600 levels.
  */
-export function boundReserializedTokens(json: string): number | undefined {
+export function boundReserializedTokens(json: string, isNormalized: boolean): number | undefined {
+  const byteTokens = getByteTokens(isNormalized);
   const bytes = Buffer.from(json);
   const { length } = bytes;
   let tokens = 2;
@@ -43,12 +48,13 @@ export function boundReserializedTokens(json: string): number | undefined {
   let isInString = false;
   for (let at = 0; at < length; at++) {
     const byte = bytes[at] ?? 0;
-    tokens += BYTE_TOKENS[byte] ?? 0;
+    tokens += byteTokens[byte] ?? 0;
     if (IS_MARK[byte] === 0) continue;
     if (byte === BACKSLASH) {
       // Any escape may be a line break.
       breaks++;
-      tokens += BYTE_TOKENS[bytes[++at] ?? 0] ?? 0;
+      const next = bytes[++at] ?? 0;
+      tokens += isNormalized && next === LOWER_U ? UNICODE_ESCAPE_TOKENS : (byteTokens[next] ?? 0);
     } else if (byte === QUOTE) isInString = !isInString;
     else if (byte === LINE_SEPARATOR) breaks++;
     else if (isInString) continue;
@@ -60,7 +66,7 @@ export function boundReserializedTokens(json: string): number | undefined {
       if (depth > deepest) deepest = depth;
     }
   }
-  const texts = 2 * tokens * (json.isWellFormed() ? 1 : ILL_FORMED_FACTOR);
+  const texts = 2 * tokens * findTextFactor(json, isNormalized);
   const lines = 3 * values + breaks;
   const own =
     values * (NODE_TOKENS + NUMBER_TOKENS) + (values + breaks) * (INDENT_TOKENS + COMMENT_MARK_TOKENS);

@@ -13,7 +13,7 @@ export interface SharedLimit {
 export interface Reading {
   /** With this request if it was admitted, otherwise without it. */
   readonly count: number;
-  /** Remaining time of the window in ms. */
+  /** Remaining time of the window in ms; 0 for places. */
   readonly resetMs: number;
   /** Start of the window by Redis's clock, in ms since 1970: it identifies the window when a count is corrected. */
   readonly startedAt: number;
@@ -84,7 +84,8 @@ for i, key in ipairs(KEYS) do
       write(key, starts[i], used[i], length)
     end
   end
-  reply[3 * i - 1], reply[3 * i], reply[3 * i + 1] = used[i], length - (now - starts[i]), starts[i]
+  local reset = amount < 0 and 0 or length - (now - starts[i])
+  reply[3 * i - 1], reply[3 * i], reply[3 * i + 1] = used[i], reset, starts[i]
 end
 return reply
 `;

@@ -17,8 +17,8 @@ const CONNECT_TIMEOUT_MS = 500;
 const RECONNECT_MAX_MS = 2_000;
 /** Time without Redis after a failure. Otherwise, every request would wait for the timeout. */
 const RECOVERY_MS = 2_000;
-/** Places that one command renews. Redis does nothing else meanwhile. */
-const RENEWED_MAX = 1_000;
+/** Places that one command renews or releases. Redis does nothing else meanwhile. */
+const MEMBERS_MAX = 1_000;
 
 /**
  * Counts one request and returns the count and the remaining ms of its window. The script starts a new window if the key has
@@ -55,6 +55,7 @@ export class RedisStore {
   readonly #client: Redis;
   readonly #onFailure: (error: Error) => void;
   readonly #onRecovery: () => void;
+  readonly #timeoutMs: number;
   #failedAt = -Infinity;
   #hasFailed = false;
 
@@ -68,9 +69,9 @@ export class RedisStore {
       onFailure(withoutText(error));
     };
     this.#onRecovery = onRecovery;
+    this.#timeoutMs = timeoutMs;
     this.#client = new Redis(url, {
       connectTimeout: CONNECT_TIMEOUT_MS,
-      commandTimeout: timeoutMs,
       maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
       retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), RECONNECT_MAX_MS),
@@ -95,7 +96,7 @@ export class RedisStore {
    * @throws an error of Redis or of the connection, or an error with the code UNEXPECTED_REPLY.
    */
   async count(key: string, windowMs: number): Promise<SharedCount> {
-    const counted = readCount(await this.#client.eval(COUNT_SCRIPT, 1, key, windowMs), windowMs);
+    const counted = readCount(await this.#eval(COUNT_SCRIPT, 1, key, windowMs), windowMs);
     this.#succeeded();
     return counted;
   }
@@ -108,7 +109,7 @@ export class RedisStore {
    */
   async decide(limits: readonly SharedLimit[], tokens: number, member: string): Promise<Decision> {
     const args = createDecideArguments(limits, tokens, member);
-    const reply = await this.#client.eval(DECIDE_SCRIPT, limits.length, ...args);
+    const reply = await this.#eval(DECIDE_SCRIPT, limits.length, ...args);
     const decision = readDecision(reply, limits, tokens);
     if (!decision) throw createReplyError();
     this.#succeeded();
@@ -116,29 +117,49 @@ export class RedisStore {
   }
 
   /**
-   * Releases the places of a request and corrects its tokens. Nothing waits for the reply. While Redis has failed, no command
-   * is sent: the places then expire, and the tokens stay as they were counted.
+   * Releases the places of a request and corrects its tokens.
+   * @throws an error of Redis or of the connection. The places may then still be taken.
    */
-  end(places: readonly SharedLimit[], corrections: readonly Correction[], member: string): void {
-    const count = places.length + corrections.length;
-    if (count === 0 || !this.usable) return;
+  async end(
+    places: readonly SharedLimit[],
+    corrections: readonly Correction[],
+    member: string,
+  ): Promise<void> {
     const args = createEndArguments(places, corrections, member);
-    this.#client.eval(END_SCRIPT, count, ...args).catch((error: unknown) => this.failed(error as Error));
+    await this.#eval(END_SCRIPT, places.length + corrections.length, ...args);
+    this.#succeeded();
   }
 
-  /** Extends the time of places that this process holds. Nothing waits for the reply. */
-  renew({ key, windowMs }: SharedLimit, members: readonly string[]): void {
-    for (let from = 0; from < members.length && this.#client.status === "ready"; from += RENEWED_MAX) {
-      const part = members.slice(from, from + RENEWED_MAX);
-      this.#client
-        .eval(RENEW_SCRIPT, 1, key, windowMs, ...part)
-        .catch((error: unknown) => this.failed(error as Error));
-    }
+  /** Extends the time of places. @throws an error of Redis or of the connection. */
+  async renew({ key, windowMs }: SharedLimit, members: readonly string[]): Promise<void> {
+    for (let from = 0; from < members.length; from += MEMBERS_MAX)
+      await this.#eval(RENEW_SCRIPT, 1, key, windowMs, ...members.slice(from, from + MEMBERS_MAX));
+  }
+
+  /** Releases places under one limit. @throws an error of Redis or of the connection. */
+  async release(key: string, members: readonly string[]): Promise<void> {
+    for (let from = 0; from < members.length; from += MEMBERS_MAX)
+      await this.#limit(this.#client.zrem(key, ...members.slice(from, from + MEMBERS_MAX)));
   }
 
   /** Calls `onReady` after every connect: the server may have lost its data. */
   listenForReady(onReady: () => void): void {
     this.#client.on("ready", onReady);
+  }
+
+  #eval(script: string, keys: number, ...args: (string | number)[]): Promise<unknown> {
+    return this.#limit(this.#client.eval(script, keys, ...args));
+  }
+
+  /**
+   * Limits the time of a command. ioredis has such a limit, but it counts time in which this process was busy: when the event
+   * loop is late, timers run before arrived replies are read. Immediates run after that.
+   */
+  #limit(reply: Promise<unknown>): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const timer = setTimeout(() => setImmediate(reject, createTimeoutError()), this.#timeoutMs);
+    reply.then(resolve, reject).finally(() => clearTimeout(timer));
+    return promise;
   }
 
   #succeeded(): void {
@@ -150,7 +171,7 @@ export class RedisStore {
   /** Whether Redis responds to PING. */
   async isReachable(): Promise<boolean> {
     try {
-      return (await this.#client.ping()) === "PONG";
+      return (await this.#limit(this.#client.ping())) === "PONG";
     } catch {
       return false;
     }
@@ -171,6 +192,10 @@ function readCount(reply: unknown, windowMs: number): SharedCount {
       return { count, resetMs };
   }
   throw createReplyError();
+}
+
+function createTimeoutError(): Error {
+  return Object.assign(new Error("redis: no reply in time"), { code: "ETIMEDOUT" });
 }
 
 function createReplyError(): Error {

@@ -5,6 +5,11 @@ import { isJsonObject, type JsonObject } from "../json-values.ts";
 
 /** Maximum age of a list. */
 const MAX_AGE_MS = 300_000;
+/**
+ * Age from which a list that is used is fetched again in the background, so that requests rarely wait for a fetch, and a
+ * failure of the list leaves time for retries.
+ */
+const REFRESH_AFTER_MS = 150_000;
 /** Delay before a failed fetch is retried. */
 const RETRY_AFTER_MS = 10_000;
 const MAX_BYTES = 4_194_304;
@@ -30,16 +35,25 @@ export interface EndpointList {
   readonly fetchedAt: number;
 }
 
+/** A list of endpoints that has been fetched. */
+export interface FetchedEndpoints {
+  /** undefined if upstream did not list the endpoints. */
+  readonly list: EndpointList | undefined;
+  /** Time on the catalog's clock. */
+  readonly freshUntil: number;
+  /** Time on the catalog's clock from which the list is fetched again, in the background. */
+  refreshAt: number;
+}
+
 interface Entry {
-  /** Resolves to undefined if upstream did not list the endpoints. */
-  list: Promise<EndpointList | undefined>;
-  /** Time on the catalog's clock; Infinity during the fetch. */
-  freshUntil: number;
+  readonly loading: Promise<EndpointList | undefined>;
+  /** undefined during the first fetch. */
+  fetched: FetchedEndpoints | undefined;
 }
 
 /**
  * Cache of the endpoints of models. Each endpoint has its own prices. The catalog fetches a list when it is first needed, and
- * again when it is five minutes old. Concurrent lookups share one fetch, which times out after 10 s. The catalog never returns
+ * again when it is used and 150 s old. Concurrent lookups share one fetch, which times out after 10 s. The catalog never returns
  * a list that is older than five minutes, because its prices may be too low.
  */
 export class EndpointCatalog {
@@ -65,15 +79,36 @@ export class EndpointCatalog {
 
   /** Returns the endpoints of a listed model; undefined if upstream does not list them. */
   find(id: string): Promise<EndpointList | undefined> {
-    if (!isModelPath(id)) return Promise.resolve(undefined);
+    if (!isModelPath(id)) return NO_LIST;
+    const fetched = this.peek(id);
+    if (fetched) return Promise.resolve(fetched.list);
     const known = this.#entries.peek(id);
-    if (known && this.#now() < known.freshUntil) return known.list;
-    const entry: Entry = { list: NO_LIST, freshUntil: Infinity };
-    entry.list = this.#load(id, entry);
+    if (known && !known.fetched) return known.loading;
+    const { promise, resolve } = Promise.withResolvers<EndpointList | undefined>();
+    const entry: Entry = { loading: promise, fetched: undefined };
     this.#entries.set(id, entry);
-    return entry.list;
+    void this.#load(id, entry).then(resolve);
+    return promise;
   }
 
+  /**
+   * Returns the endpoints of a model without a wait; undefined if {@link find} has to fetch them. A list that is half as old
+   * as possible is fetched again in the background.
+   */
+  peek(id: string): FetchedEndpoints | undefined {
+    const entry = this.#entries.peek(id);
+    const fetched = entry?.fetched;
+    if (!entry || !fetched) return undefined;
+    const now = this.#now();
+    if (now >= fetched.freshUntil) return undefined;
+    if (now >= fetched.refreshAt) {
+      fetched.refreshAt = now + RETRY_AFTER_MS;
+      if (fetched.list) void this.#load(id, entry);
+    }
+    return fetched;
+  }
+
+  /** Fetches a list. If that fails, an older list remains until it expires. */
   async #load(id: string, entry: Entry): Promise<EndpointList | undefined> {
     let list: EndpointList | undefined;
     try {
@@ -81,7 +116,14 @@ export class EndpointCatalog {
     } catch {
       // The result is "no list", whatever the cause; the fetch is retried after RETRY_AFTER_MS.
     }
-    entry.freshUntil = this.#now() + (list ? MAX_AGE_MS : RETRY_AFTER_MS);
+    const now = this.#now();
+    const older = entry.fetched;
+    if (!list && older?.list && now < older.freshUntil) return older.list;
+    entry.fetched = {
+      list,
+      freshUntil: now + (list ? MAX_AGE_MS : RETRY_AFTER_MS),
+      refreshAt: now + (list ? REFRESH_AFTER_MS : RETRY_AFTER_MS),
+    };
     return list;
   }
 

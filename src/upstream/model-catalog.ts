@@ -9,6 +9,8 @@ import type { Upstream } from "./openrouter.ts";
 export type { Model } from "./model-list.ts";
 
 const MAX_BYTES = 33_554_432;
+/** Query that selects the models of all outputs, such as those for embeddings. */
+const ALL_MODELS = "output_modalities=all";
 /** Maximum number and total size of the cached filtered lists. The unfiltered list does not count. */
 const FILTERED_MAX = 50;
 const FILTERED_MAX_BYTES = 33_554_432;
@@ -38,6 +40,7 @@ export class ModelCatalog {
   readonly #now: () => number;
   readonly #onSkipped: (entries: number) => void;
   readonly #whole: Refreshed<ModelList>;
+  readonly #all: Refreshed<ModelList>;
   /** Lists by query string, the least recently used first. */
   readonly #filtered = new Map<string, Refreshed<ListedModels>>();
   #fetchingFiltered = 0;
@@ -49,12 +52,26 @@ export class ModelCatalog {
     this.#authorization = authorization;
     this.#now = options.now ?? (() => performance.now());
     this.#onSkipped = options.onSkipped ?? (() => {});
-    this.#whole = new Refreshed(() => this.#loadWhole(), this.#now);
+    this.#whole = new Refreshed(() => this.#load(""), this.#now);
+    this.#all = new Refreshed(() => this.#load(ALL_MODELS), this.#now);
   }
 
   /** Returns the unfiltered list. @throws GatewayError if upstream fails and no list is cached. */
   list(): Promise<ModelList> {
     return this.#whole.get();
+  }
+
+  /**
+   * Returns the list of all models. The unfiltered list has only models that generate text.
+   * @throws the errors of {@link list}.
+   */
+  listAll(): Promise<ModelList> {
+    return this.#all.get();
+  }
+
+  /** Returns the list of {@link list} or {@link listAll} without a wait; undefined if it is not fresh. */
+  peek(kind: "text" | "all"): ModelList | undefined {
+    return (kind === "text" ? this.#whole : this.#all).freshValue;
   }
 
   /**
@@ -97,8 +114,8 @@ export class ModelCatalog {
     }
   }
 
-  async #loadWhole(): Promise<ModelList> {
-    const { listed, models } = await this.#fetch("");
+  async #load(query: string): Promise<ModelList> {
+    const { listed, models } = await this.#fetch(query);
     return { ...listed, ...indexModels(models), fetchedAt: Date.now() };
   }
 

@@ -25,6 +25,11 @@ export class Refreshed<T> {
     return this.#value;
   }
 
+  /** The value if it is not due to be loaded again. */
+  get freshValue(): T | undefined {
+    return this.#now() < this.#freshUntil ? this.#value : undefined;
+  }
+
   /** Returns the value. @throws the error of `load`, if no load has succeeded yet. */
   async get(): Promise<T> {
     if (this.#value !== undefined && this.#now() < this.#freshUntil) return this.#value;

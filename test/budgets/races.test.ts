@@ -1,6 +1,9 @@
 import { globSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { reserveBudget, type CostBound } from "../../src/endpoints/reserve-budget.ts";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { BudgetAdmission } from "../../src/budgets/budget-admission.ts";
+import { admitRequest, type AdmissionOptions, type ValidRequest } from "../../src/endpoints/admit-request.ts";
+import type { WorstCase } from "../../src/pricing/worst-case.ts";
 import type { CallerKey } from "../../src/auth/caller-key.ts";
 import { BudgetReplica, createBudgetKey } from "../support/budget-replica.ts";
 import { openTestDatabase } from "../support/test-database.ts";
@@ -9,29 +12,37 @@ import { racesContract } from "./races-contract.ts";
 racesContract(openTestDatabase);
 
 const BUDGETS = { day: { limitNanodollars: 1_000, mode: "hard" } } as const;
-const UNBOUNDED: CostBound = {
+const UNBOUNDED = {
   nanodollars: null,
   unbounded: [{ note: "The price of `openrouter/auto` is not known.", param: "model" }],
-};
+} as unknown as WorstCase;
+
+/** Admits a request whose cost has no upper bound. */
+function admitUnbounded(budgets: BudgetAdmission, key: CallerKey): ReturnType<typeof admitRequest> {
+  const request = { caller: { key }, context: {} } as unknown as FastifyRequest;
+  const worstCases = { findWorstCase: () => UNBOUNDED };
+  const options = { account: undefined, budgets, worstCases } as unknown as AdmissionOptions;
+  return admitRequest(
+    request,
+    {} as FastifyReply,
+    { forwardedModel: "openrouter/auto" } as ValidRequest,
+    options,
+  );
+}
 
 test("a request whose cost cannot be estimated is refused (LiteLLM #35524)", async () => {
-  const database = await openTestDatabase();
-  const { budgets } = new BudgetReplica({ database, instance: "a" });
-  const reserve = (key: CallerKey) =>
-    reserveBudget(budgets, { key, endUser: undefined, findWorstCase: () => UNBOUNDED });
-  expect(() => reserve(createBudgetKey(BUDGETS))).toThrow(
+  const { budgets } = new BudgetReplica({ database: await openTestDatabase(), instance: "a" });
+  expect(() => admitUnbounded(budgets, createBudgetKey(BUDGETS))).toThrow(
     expect.objectContaining({ code: "unbounded_cost", param: "model" }) as Error,
   );
 });
 
 test("a request whose cost cannot be estimated holds the amount that its key names (LiteLLM #35524)", async () => {
-  const database = await openTestDatabase();
-  const { budgets } = new BudgetReplica({ database, instance: "a" });
+  const { budgets } = new BudgetReplica({ database: await openTestDatabase(), instance: "a" });
   const key = createBudgetKey(BUDGETS, { unboundedReservationNanodollars: 700 });
-  const request = { key, endUser: undefined, findWorstCase: () => UNBOUNDED };
-  const reservation = await reserveBudget(budgets, request);
+  const reservation = await admitUnbounded(budgets, key);
   expect(reservation?.nanodollars).toBe(700);
-  await expect(reserveBudget(budgets, request)).rejects.toMatchObject({ code: "budget_reserved" });
+  await expect(admitUnbounded(budgets, key)).rejects.toMatchObject({ code: "budget_reserved" });
 });
 
 test("no code of budgets uses Redis, which may be stale or empty after a restart (LiteLLM #30684)", () => {

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { buildChatBody, CHAT_PATH } from "../support/chat-request.ts";
-import { authorize, createGroup, createLimitedKey, startLimitedGateway } from "../support/limited-gateway.ts";
+import { createGroup, createLimitedKey } from "../support/limited-app.ts";
+import { authorize, startLimitedGateway } from "../support/limited-gateway.ts";
 import { RawClient, type RawResponse } from "../support/raw-client.ts";
 import {
   formatChunk,
@@ -118,13 +119,7 @@ test("requests in flight of a key and of its group are limited, and every ending
     createLimitedKey(name, { maxInFlight: 2, requestsPerMinute: 1_000 }, group),
   );
   const gateway = await startLimitedGateway(upstream.baseUrl, keys);
-  const openStream = async (name: string): Promise<RawClient> => {
-    const client = new RawClient(gateway.port);
-    client.post(CHAT_PATH, buildChatBody({ stream: true }), authorize(name));
-    await waitUntil(() => client.readResponse(), "a stream");
-    return client;
-  };
-  const streams = [await openStream("a"), await openStream("a")];
+  const streams = [await gateway.openStream("a"), await gateway.openStream("a")];
   const ofKey = await gateway.call("a");
   expect([ofKey.status, readError(ofKey)]).toEqual([
     429,
@@ -134,7 +129,7 @@ test("requests in flight of a key and of its group are limited, and every ending
     }),
   ]);
   expect(ofKey.headers).toMatchObject({ "retry-after": "1", "retry-after-ms": "1000" });
-  streams.push(await openStream("b"));
+  streams.push(await gateway.openStream("b"));
   const ofGroup = await gateway.call("b");
   expect(readError(ofGroup).message).toContain("3 requests in flight of group team-a");
   // A refused request is not counted, and a request that calls no model takes no place.

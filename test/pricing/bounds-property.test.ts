@@ -8,7 +8,12 @@ import {
   PRINTERS,
   TOKENIZERS,
 } from "../support/reference-biller.ts";
-import { nestSchema, estimateWithEndpoints, buildTool } from "../support/priced-requests.ts";
+import {
+  boundWithEndpoints,
+  nestSchema,
+  estimateWithEndpoints,
+  buildTool,
+} from "../support/priced-requests.ts";
 
 const price = fc.integer({ min: 0, max: 20_000 });
 const endpoint: fc.Arbitrary<Endpoint> = fc.record({
@@ -82,7 +87,7 @@ const choices: fc.Arbitrary<Choices> = fc.record({
   cache: fc.constantFrom("none", "read", "write"),
 });
 
-test("a cost that the reference biller computes is never above the highest or below the lowest cost of the estimate", () => {
+test("a cost that the reference biller computes is within the estimate, and never above the bound for hard budgets", () => {
   let bounded = 0;
   fc.assert(
     fc.property(
@@ -96,6 +101,7 @@ test("a cost that the reference biller computes is never above the highest or be
         if (highestNanodollars !== null) bounded++;
         // The floating-point error of the biller is far less than a nanodollar.
         expect(cost).toBeLessThanOrEqual((highestNanodollars ?? Infinity) + 1e-3);
+        expect(cost).toBeLessThanOrEqual((boundWithEndpoints(body, endpoints) ?? Infinity) + 1e-3);
         expect(cost).toBeGreaterThanOrEqual(lowestNanodollars - 1e-3);
       },
     ),

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { toRequestBody } from "../support/cost-estimate.ts";
 import { bill, type Endpoint, type Json, PRINTERS, TOKENIZERS } from "../support/reference-biller.ts";
 import {
+  boundWithEndpoints,
   nestSchema,
   estimateWithEndpoints,
   PLAIN_ENDPOINT,
@@ -28,11 +29,12 @@ function listCosts(request: Json, endpoints: readonly Endpoint[]): number[] {
   );
 }
 
-/** Returns an estimate, and whether any cost of the reference biller is above or below it. */
+/** Returns an estimate, and whether any cost of the reference biller is above it or its bound for hard budgets, or below it. */
 function compareCosts(request: Json, endpoints: readonly Endpoint[] = [PLAIN_ENDPOINT]) {
   const { lowestNanodollars, highestNanodollars, notes } = estimateWithEndpoints(request, endpoints);
   const all = listCosts(request, endpoints);
-  const isAbove = Math.max(...all) > (highestNanodollars ?? -1);
+  const bounds = [highestNanodollars ?? -1, boundWithEndpoints(request, endpoints) ?? -1];
+  const isAbove = Math.max(...all) > Math.min(...bounds);
   return {
     highest: highestNanodollars ?? Infinity,
     notes,

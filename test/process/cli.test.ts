@@ -75,6 +75,28 @@ test.each([
   [["usage", "--by", "colour"], 1, 'not "colour"'],
   [["usage", "--endpoint", "chat"], 1, "--endpoint must be one of chat/completions, "],
   [["usage", "--to", "2026-11-01T00:30:00Z"], 1, "Use 2026-11-01T00:00:00Z or 2026-11-01T01:00:00Z"],
+  [["keys", "create", "--name", "x", "--budget", "0.45"], 1, "Use period=usd, such as day=0.45"],
+  [["keys", "create", "--name", "x", "--budget", "year=1"], 1, "with a period of day, week, month, total"],
+  [["keys", "create", "--name", "x", "--budget", "day=1", "--budget", "day=2"], 1, "Use each period once."],
+  [["keys", "create", "--name", "x", "--budget", "day=-1"], 1, "--budget must be US dollars from 0 to"],
+  [["keys", "create", "--name", "x", "--budget", "day=1:x"], 1, "--budget must be hard or soft"],
+  [["keys", "create", "--name", "x", "--requests-per-day", "x"], 1, "Use a whole number, or none."],
+  [["keys", "create", "--name", "x", "--max-in-flight", "0"], 1, "--max-in-flight must be at least 1"],
+  [["keys", "create", "--name", "x", "--end-users", "email"], 1, "--end-users must be user, or header:"],
+  [["keys", "create", "--name", "x", "--end-user-budget", "day=1"], 1, "end users is missing"],
+  [
+    ["keys", "create", "--name", "x", "--end-user-budget", "day=x"],
+    1,
+    "--end-user-budget must be US dollars",
+  ],
+  [
+    ["keys", "create", "--name", "x", "--unbounded-reservation", "x"],
+    1,
+    "--unbounded-reservation must be US",
+  ],
+  [["keys", "create", "--name", "x", "--group", "nobody"], 1, "No group of keys has this id or name"],
+  [["groups", "create", "--name", "grp_a"], 1, "--name must not begin with grp_"],
+  [["groups", "show", "nobody"], 1, "No group of keys has this id or name"],
   [["nothing"], 1, "unknown command"],
 ])("%j exits with %d and prints %s", async (args, code, text) => {
   const run = await sluice(createTemporaryDirectory(), ...args);
@@ -162,6 +184,16 @@ test("the keys commands set the aliases of a key, replace all of them, and remov
   expect(await read("show", "bob")).toEqual({ fast: "a/b", best: "e/f" });
   expect(await read("update", "bob", "--alias", "x=y/z")).toEqual({ x: "y/z" });
   expect(await read("update", "bob", "--no-alias")).toEqual({});
+});
+
+test("the keys commands remove the model patterns and the expiry of a key", async () => {
+  const dir = createTemporaryDirectory();
+  await sluice(dir, "keys", "create", "--name", "bob", "--models", "a/b", "--expires", "30d");
+  const bare = await sluice(dir, "keys", "update", "bob", "--models", "any", "--expires", "never", "--json");
+  expect([bare.code, JSON.parse(bare.stdout || "null")]).toMatchObject([
+    0,
+    { models: null, expires_at: null },
+  ]);
 });
 
 test("the keys commands remove the owner and the metadata of a key, and show an expired key as expired", async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll } from "vitest";
+import { groupServiceContract } from "../keys/group-service-contract.ts";
 import { keyAuditContract } from "../keys/key-audit-contract.ts";
 import { keyServiceContract } from "../keys/key-service-contract.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
@@ -15,3 +16,4 @@ afterAll(() => postgres.close());
 const open = async () => openTestDatabase(await postgres.createDatabase());
 keyServiceContract(open);
 keyAuditContract(open);
+groupServiceContract(open);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll } from "vitest";
+import { budgetStatusContract } from "../metering/sql/budget-status-contract.ts";
 import { keyUsageContract } from "../metering/sql/key-usage-contract.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { openTestDatabase } from "../support/test-database.ts";
@@ -11,4 +12,6 @@ beforeAll(async () => {
 
 afterAll(() => postgres.close());
 
-keyUsageContract(async () => openTestDatabase(await postgres.createDatabase()));
+const open = async () => openTestDatabase(await postgres.createDatabase());
+keyUsageContract(open);
+budgetStatusContract(open);

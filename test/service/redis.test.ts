@@ -1,40 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
 import { sendRequest } from "../support/send-request.ts";
 import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
+import { startRedis } from "../support/redis.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { waitUntil } from "../support/wait.ts";
 import { findFreePort } from "../support/ports.ts";
-
-interface TestRedis {
-  readonly url: string;
-  readonly process: ChildProcess;
-}
-
-/** Starts a real Redis for this test. */
-async function startRedis(port?: number): Promise<TestRedis> {
-  const own = port ?? (await findFreePort());
-  const dir = await mkdtemp(join(tmpdir(), "sluice-redis-"));
-  const redis = spawn(
-    "redis-server",
-    ["--port", String(own), "--bind", "127.0.0.1", "--save", "", "--dir", dir],
-    { stdio: ["ignore", "pipe", "inherit"] },
-  );
-  let ready = false;
-  redis.stdout.on("data", (line: Buffer) => (ready ||= line.includes("Ready to accept")));
-  onTestFinished(async () => {
-    redis.kill("SIGKILL");
-    await rm(dir, { recursive: true, force: true });
-  });
-  await waitUntil(() => ready, "redis-server (apt-get install redis-server)");
-  return { url: `redis://127.0.0.1:${own}`, process: redis };
-}
 
 const startOkUpstream = () =>
   startScriptedUpstream((socket) =>
@@ -96,6 +69,7 @@ test("requests do not stay in flight if their clients disconnect while Redis is 
   const upstream = await startOkUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     REDIS_URL: redis.url,
+    REDIS_TIMEOUT_MS: "150",
     RATE_LIMIT_MAX: "1000",
     MAX_IN_FLIGHT: "2",
   });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import { migrationsContract } from "../store/migrations-contract.ts";
+import { endUserReportContract } from "../metering/sql/end-user-report-contract.ts";
 import { generationOwnerContract } from "../metering/sql/generation-owner-contract.ts";
 import { testRequestPages } from "../metering/sql/export-contract.ts";
 import { testRetention } from "../metering/sql/retention-contract.ts";
@@ -20,6 +21,7 @@ const open = async (): Promise<Database> => openTestDatabase(await postgres.crea
 
 testUsageReport(open);
 testRequestPages(open);
+endUserReportContract(open);
 testRetention(open);
 generationOwnerContract(open);
 migrationsContract(async () => {

@@ -1,4 +1,7 @@
+import { compileModel } from "../../src/pricing/compiled-prices.ts";
 import { type CostEstimate, estimateCost } from "../../src/pricing/estimate.ts";
+import { CHAT_COST } from "../../src/pricing/rules/chat.ts";
+import { boundWorstCase } from "../../src/pricing/worst-case.ts";
 import { toRequestBody } from "./cost-estimate.ts";
 import type { Endpoint, Json } from "./reference-biller.ts";
 
@@ -56,6 +59,15 @@ export function estimateWithEndpoints(
   const all = endpoints.map(toListedEndpoint);
   const model = { id: "test/model", ...all[0], top_provider: all[0] };
   return estimateCost({ ...toRequestBody(request), mayHitCache }, [{ model, endpoints: all }]);
+}
+
+/** Returns the highest cost that hard budgets reserve for a request whose model has these endpoints; null: unbounded. */
+export function boundWithEndpoints(request: Json, endpoints: readonly Endpoint[]): number | null {
+  const all = endpoints.map(toListedEndpoint);
+  const body = toRequestBody(request);
+  const model = { id: "test/model", ...all[0], top_provider: all[0] };
+  const models = [compileModel({ model, endpoints: all }, "text", body.fields)];
+  return boundWorstCase(body, CHAT_COST, { models, unbounded: [] }).nanodollars;
 }
 
 /** Builds a small request. */

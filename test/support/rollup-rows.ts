@@ -20,9 +20,12 @@ const KEYS = ["key_a", "key_b", "env:team", "anonymous"];
 export const MODELS = ["openai/gpt-4o-mini", "google/gemini-3-flash-preview", ""];
 const PROVIDERS = ["OpenAI", "Google"];
 const ENDPOINTS = ["chat/completions", "embeddings"];
-/** All combinations of dimensions. */
-export const GROUPINGS: Dimension[][] = Array.from({ length: 2 ** DIMENSIONS.length - 1 }, (_, index) =>
-  DIMENSIONS.filter((_dimension, bit) => (index + 1) & (1 << bit)),
+/** The dimensions of the hourly rollups. */
+export const HOURLY_DIMENSIONS: Dimension[] = DIMENSIONS.filter((dimension) => dimension !== "end_user");
+/** All combinations of these dimensions. */
+export const GROUPINGS: Dimension[][] = Array.from(
+  { length: 2 ** HOURLY_DIMENSIONS.length - 1 },
+  (_, index) => HOURLY_DIMENSIONS.filter((_dimension, bit) => (index + 1) & (1 << bit)),
 );
 
 /**
@@ -76,7 +79,7 @@ export function sumRollups(rows: readonly Rollup[], by: readonly Dimension[]): R
   for (const row of rows) {
     const day = new Date(row.hour).toISOString().slice(0, 10);
     const { model, provider, endpoint } = row;
-    const values = { key: row.key_id, model, provider, endpoint, day };
+    const values = { key: row.key_id, group: "", model, provider, endpoint, end_user: "", day };
     const group = by.map((dimension) => values[dimension]).join("|");
     const sums = SUMS.map((name) => row[name]);
     groups[group] = sums.map((sum, index) => sum + (groups[group]?.[index] ?? 0));
@@ -104,7 +107,15 @@ export function collectReportedSums({ lines, by }: ReadReport): Record<string, n
   return Object.fromEntries(
     lines.map((line) => {
       const { keyId: key, model, provider, endpoint, day } = line;
-      const values = { key, model, provider, endpoint, day };
+      const values = {
+        key,
+        group: line.groupId ?? "",
+        model,
+        provider,
+        endpoint,
+        end_user: line.endUser,
+        day,
+      };
       return [by.map((dimension) => values[dimension]).join("|"), listSums(line)];
     }),
   );

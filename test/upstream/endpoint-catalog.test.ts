@@ -5,6 +5,7 @@ import { readResponseHead } from "../../src/upstream/response-head.ts";
 import { EndpointCatalog } from "../../src/upstream/endpoint-catalog.ts";
 import type { Upstream } from "../../src/upstream/openrouter.ts";
 import { createIdleCall } from "../support/upstream-call.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const ENDPOINTS = [{ tag: "openai", pricing: { prompt: "0.000001" } }];
 
@@ -31,14 +32,50 @@ function createCatalog() {
   return { sinks, paths, clock, respond, catalog: new EndpointCatalog(upstream, undefined, () => clock.now) };
 }
 
-test("concurrent calls share one fetch, and the catalog caches the fetched list for five minutes", async () => {
+test("concurrent calls share one fetch, and the catalog does not fetch the list again for 150 s", async () => {
   const { catalog, paths, respond, clock } = createCatalog();
   const both = [catalog.find("~a/b.c:free"), catalog.find("~a/b.c:free")];
   respond({ data: { endpoints: ENDPOINTS } });
   expect((await Promise.all(both)).map((list) => list?.endpoints)).toEqual([ENDPOINTS, ENDPOINTS]);
-  clock.now = 299_999;
+  clock.now = 149_999;
   expect((await catalog.find("~a/b.c:free"))?.endpoints).toEqual(ENDPOINTS);
   expect(paths).toEqual(["/models/~a/b.c:free/endpoints"]);
+});
+
+test("the catalog serves a list for five minutes, and from 150 s on fetches it again in the background", async () => {
+  const { catalog, paths, respond, clock } = createCatalog();
+  const first = catalog.find("a/b");
+  respond({ data: { endpoints: ENDPOINTS } });
+  await first;
+  clock.now = 150_000;
+  expect(catalog.peek("a/b")?.list?.endpoints).toEqual(ENDPOINTS);
+  expect((await catalog.find("a/b"))?.endpoints).toEqual(ENDPOINTS);
+  expect(paths).toHaveLength(2);
+  // The fetch fails, and is repeated after 10 s.
+  respond({}, 500);
+  clock.now = 159_999;
+  expect((await catalog.find("a/b"))?.endpoints).toEqual(ENDPOINTS);
+  expect(paths).toHaveLength(2);
+  clock.now = 299_999;
+  expect((await catalog.find("a/b"))?.endpoints).toEqual(ENDPOINTS);
+  expect(paths).toHaveLength(3);
+  respond({ data: { endpoints: [] } });
+  await waitUntil(() => catalog.peek("a/b")?.list?.endpoints.length === 0 || undefined, "the new list");
+  clock.now = 449_998;
+  expect((await catalog.find("a/b"))?.endpoints).toEqual([]);
+  expect(paths).toHaveLength(3);
+});
+
+test("peek returns nothing before the first fetch, and the failure of a fetch for 10 s", async () => {
+  const { catalog, respond, clock } = createCatalog();
+  expect(catalog.peek("a/b")).toBeUndefined();
+  const found = catalog.find("a/b");
+  expect(catalog.peek("a/b")).toBeUndefined();
+  respond({}, 404);
+  await found;
+  expect(catalog.peek("a/b")).toMatchObject({ list: undefined });
+  clock.now = 10_000;
+  expect(catalog.peek("a/b")).toBeUndefined();
 });
 
 test("the catalog never serves a list that is five minutes old, because the prices of an old list may be too low", async () => {

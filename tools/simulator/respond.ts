@@ -1,6 +1,6 @@
 // Handles POST requests to all endpoints: reads the body, chooses the behaviour, and sends and bills the response.
 import { type Mistake, PLAIN, type Plan, parseBehaviour } from "./behaviour.ts";
-import type { Generation } from "./billing.ts";
+import { computeCosts, type Generation } from "./billing.ts";
 import { countReplyChars, makeFloodReply, makeRandomId, makeReply, NO_REPLY, type Reply } from "./content.ts";
 import { writePieces, writePart } from "./delivery.ts";
 import type { Answer, Endpoint } from "./endpoint.ts";
@@ -184,13 +184,14 @@ function buildHead({ id, streamed }: Generation, { common }: Plan): string[] {
 /** Sends a response, or only its part before the fault of the plan, and bills it. */
 async function send(exchange: HttpExchange, response: PreparedResponse, plan: Plan): Promise<void> {
   const { generation, pieces } = response;
-  const { charges } = exchange.state;
+  const { seen, state } = exchange;
   const wholeChars = pieces.at(-1)?.chars ?? 0;
-  exchange.seen.generationId = generation.id;
+  seen.generationId = generation.id;
+  state.observer?.onGeneration(seen, computeCosts(generation, wholeChars).nanodollars);
   exchange.onCutShort = () => {
     // OpenRouter stops generation when the client of a stream disconnects. It completes and bills a plain request.
-    const chars = generation.streamed ? countCharsWithin(pieces, exchange.seen.bytesSent) : wholeChars;
-    charges.bill(generation, chars, generation.streamed && exchange.seen.aborted);
+    const completionChars = generation.streamed ? countCharsWithin(pieces, seen.bytesSent) : wholeChars;
+    state.bill(seen, generation, { completionChars, cancelled: generation.streamed && seen.aborted });
   };
   await sleep(plan.common.delayMs);
   if (!exchange.isOpen) return;
@@ -201,7 +202,7 @@ async function send(exchange: HttpExchange, response: PreparedResponse, plan: Pl
   if (!exchange.isOpen) return;
   // Billed before the end is sent, so that a client that has read the end finds the charge.
   exchange.onCutShort = undefined;
-  charges.bill(generation, wholeChars, false);
+  state.bill(seen, generation, { completionChars: wholeChars, cancelled: false });
   exchange.end();
 }
 

@@ -1,6 +1,12 @@
 // An HTTP server that responds and bills as OpenRouter does. A request can select a fault, which the server then simulates
 // (see `behaviour.ts`). It has no dependencies besides Node.
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import {
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  createServer,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import { formatGeneration, type Charges, toUsd } from "./billing.ts";
 import { findEndpoint } from "./endpoints.ts";
@@ -9,7 +15,7 @@ import { findCatalog } from "./catalog-requests.ts";
 import { respond } from "./respond.ts";
 import { USER_ID } from "./errors.ts";
 import { HttpExchange } from "./http-exchange.ts";
-import { SimulatorState, type SeenRequest, type SimulatorStats } from "./state.ts";
+import { type BillingObserver, SimulatorState, type SeenRequest, type SimulatorStats } from "./state.ts";
 
 /** How to start a simulator. */
 export interface SimulatorOptions {
@@ -27,6 +33,10 @@ export interface SimulatorOptions {
   readonly creditsUsd?: number;
   /** number of requests to store with their bodies, the most recent ones; default 1000; benchmarks store none (0) */
   readonly keepSeen?: number;
+  /** called when the cost of a generation is known and when it is billed */
+  readonly observer?: BillingObserver;
+  /** called on arrival of every request; returns the behaviour for a request whose client sends no `x-simulate` */
+  readonly chooseBehaviour?: (headers: IncomingHttpHeaders) => string | undefined;
 }
 
 /**
@@ -54,7 +64,7 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-type Settings = Required<Omit<SimulatorOptions, "apiKeys">> & {
+type Settings = Required<Omit<SimulatorOptions, "apiKeys" | "observer" | "chooseBehaviour">> & {
   readonly apiKeys: ReadonlySet<string> | undefined;
 };
 
@@ -71,12 +81,15 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     creditsUsd: options.creditsUsd ?? 1000,
     keepSeen: options.keepSeen ?? 1000,
   };
-  let state = new SimulatorState(settings.keepSeen);
+  const createState = (): SimulatorState => new SimulatorState(settings.keepSeen, options.observer);
+  let state = createState();
   const reset = (): void => {
-    state = new SimulatorState(settings.keepSeen);
+    state = createState();
   };
   let intercepting: Interceptor | undefined;
   const server = createServer((req, res) => {
+    const behaviour = options.chooseBehaviour?.(req.headers);
+    if (behaviour !== undefined) req.headers["x-simulate"] ??= behaviour;
     if (req.url?.startsWith("/__simulator/")) serveControl(req, res, state, reset);
     else void serve(new HttpExchange(req, res, state), settings, intercepting);
   });

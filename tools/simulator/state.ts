@@ -1,6 +1,6 @@
 // The requests that the simulator received and its counters, which tests read.
 import type { IncomingHttpHeaders } from "node:http";
-import { Charges } from "./billing.ts";
+import { Charges, computeCosts, type Generation } from "./billing.ts";
 
 /** One received request and the state of its response. Times are milliseconds since the epoch. */
 export interface SeenRequest {
@@ -41,6 +41,21 @@ export interface SimulatorStats {
   readonly billedByModel: Readonly<Record<string, number>>;
 }
 
+/** The part of a generation that is billed. */
+export interface BilledPart {
+  readonly completionChars: number;
+  /** whether the client disconnected, which ended the generation */
+  readonly cancelled: boolean;
+}
+
+/** Receives the costs of generations, in nanodollars. */
+export interface BillingObserver {
+  /** Called when a generation begins. @param nanodollars its cost if it is not cut short; a shorter one costs less. */
+  readonly onGeneration: (request: SeenRequest, nanodollars: number) => void;
+  /** Called once for each generation, when it is billed. */
+  readonly onBill: (request: SeenRequest, nanodollars: number) => void;
+}
+
 /** All data that a reset deletes. A request in flight during a reset is still counted in the previous state object. */
 export class SimulatorState {
   readonly seen: SeenRequest[] = [];
@@ -48,6 +63,7 @@ export class SimulatorState {
   /** number of failures that `flaky` has simulated, by its option `id` */
   readonly flakyFailures = new Map<string, number>();
   readonly keepSeen: number;
+  readonly observer: BillingObserver | undefined;
   requests = 0;
   completed = 0;
   aborted = 0;
@@ -56,8 +72,15 @@ export class SimulatorState {
   bytesOut = 0;
 
   /** @param keepSeen number of requests to store with their bodies */
-  constructor(keepSeen: number) {
+  constructor(keepSeen: number, observer?: BillingObserver) {
     this.keepSeen = keepSeen;
+    this.observer = observer;
+  }
+
+  /** Bills a generation. See {@link Charges.bill}. */
+  bill(request: SeenRequest, generation: Generation, part: BilledPart): void {
+    this.charges.bill(generation, part.completionChars, part.cancelled);
+    this.observer?.onBill(request, computeCosts(generation, part.completionChars).nanodollars);
   }
 
   /** Counts a request and stores it. Deletes the oldest stored request if there are more than `keepSeen`. */

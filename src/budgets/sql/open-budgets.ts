@@ -24,7 +24,8 @@ export async function openBudget(
     let spent = 0;
     if (startsAt <= changedAt + CLOCK_MARGIN_MS) {
       // Waits for running settlements, and blocks new ones until this short transaction ends.
-      if (!database.sqlite) await sql`lock table rollups_daily in share mode`.execute(transaction);
+      if (!database.sqlite)
+        await sql`lock table rollups_daily, rollups_end_users in share mode`.execute(transaction);
       spent = await readSpent(transaction, id);
     }
     await transaction

@@ -29,8 +29,8 @@ export interface ScopedBudgets {
   readonly budgets: Budgets;
 }
 
-/** Reads what a scope has spent in the current period, for a budget that no request has used in this period. */
-export type ReadUnopened = (period: BudgetPeriod) => Promise<number>;
+/** Reads the cost of the requests of a scope since the start of a period, for a budget without a row. */
+export type ReadCostSince = (period: BudgetPeriod, startsAt: number) => Promise<number>;
 
 /**
  * Reads the current periods of budgets, in the order of {@link BUDGET_PERIODS}.
@@ -40,8 +40,9 @@ export async function readBudgets(
   database: Database,
   { scope, budgets }: ScopedBudgets,
   now: number,
-  readUnopened: ReadUnopened,
+  readCostSince: ReadCostSince,
 ): Promise<BudgetStatus[]> {
+  if (Object.keys(budgets).length === 0) return [];
   const rows = await readPeriods(database, scope, now);
   const found: BudgetStatus[] = [];
   for (const period of BUDGET_PERIODS) {
@@ -49,7 +50,7 @@ export async function readBudgets(
     if (!budget) continue;
     const bounds = findPeriod(period, now);
     const row = rows.find((one) => one.period === period && one.starts_at === bounds.startsAt);
-    const spent = row?.spent_nanodollars ?? (await readUnopened(period));
+    const spent = row?.spent_nanodollars ?? (await readCostSince(period, bounds.startsAt));
     const presumed = row?.presumed_nanodollars ?? 0;
     const { limitNanodollars: limit, mode } = budget;
     const reserved = row?.leased_nanodollars ?? 0;

@@ -1,7 +1,9 @@
 import type { Kysely } from "kysely";
 import type { BudgetId } from "../../budgets/budget-id.ts";
 import { type RecordChange, settleBudgets } from "../../budgets/sql/settle-budgets.ts";
+import { parseScope } from "../../budgets/scopes.ts";
 import type { Database, Tables } from "../../store/database.ts";
+import { alertThresholds } from "./budget-alerts.ts";
 import { INTERRUPTED, type RequestRow, STATE, type State } from "../record.ts";
 
 /** A changed record, and the state that it had in the database before; undefined if it was not there. */
@@ -24,7 +26,8 @@ export async function changeBudgets(
   transaction: Kysely<Tables>,
   changed: readonly ChangedRow[],
 ): Promise<void> {
-  await settleBudgets(database, transaction, changed.flatMap(toRecordChange));
+  const budgets = await settleBudgets(database, transaction, changed.flatMap(toRecordChange));
+  await alertThresholds(database, transaction, budgets);
 }
 
 /** Where the reservation of a record is, by the state of the record. */
@@ -79,8 +82,17 @@ function computeFromLease({ from, to, reserved, spent, mayBelieveInLease }: Move
 
 /** Reads what the requests of a scope that began in a period have cost, from the daily sums. Periods begin with a day. */
 export async function readSpent(transaction: Kysely<Tables>, { scope, startsAt }: BudgetId): Promise<number> {
-  const [, kind, id = ""] = /^(\w+):(.*)$/s.exec(scope) ?? [];
-  if (kind === "end_user") return 0;
+  const { kind, id, keyId } = parseScope(scope);
+  if (kind === "end_user") {
+    const sum = await transaction
+      .selectFrom("rollups_end_users")
+      .select((eb) => eb.fn.sum<number | null>("cost_nanodollars").as("spent"))
+      .where("key_id", "=", keyId ?? "")
+      .where("end_user", "=", id)
+      .where("day", ">=", startsAt)
+      .executeTakeFirst();
+    return sum?.spent ?? 0;
+  }
   const query = transaction
     .selectFrom("rollups_daily")
     .select((eb) => eb.fn.sum<number | null>("cost_nanodollars").as("spent"))

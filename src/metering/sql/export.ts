@@ -15,6 +15,8 @@ export interface RequestFilter {
   readonly keyId?: string | undefined;
   /** As the ledger has it, and not empty. */
   readonly session?: string | undefined;
+  /** As the ledger has it, and not empty. */
+  readonly endUser?: string | undefined;
   readonly state?: State | undefined;
   /** Order by the start of the requests; default: oldest first. */
   readonly order?: "asc" | "desc" | undefined;
@@ -64,20 +66,26 @@ type RequestQuery = SelectQueryBuilder<Tables, "requests", RequestRow>;
 
 /** A condition that the index of a page does not serve. It is checked for each row of a page. */
 interface RowCondition {
-  readonly column: "key_id" | "state";
+  readonly column: "key_id" | "end_user" | "state";
   readonly value: string;
 }
 
 /** Splits a filter into the condition that an index serves and the conditions that are checked for each row. */
-function splitFilter({ keyId, session, state }: RequestFilter): {
+function splitFilter({ keyId, session, endUser, state }: RequestFilter): {
   restrictToIndex: (query: RequestQuery) => RequestQuery;
   rest: readonly RowCondition[];
 } {
   const ofKey: RowCondition[] = keyId === undefined ? [] : [{ column: "key_id", value: keyId }];
   const inState: RowCondition[] = state === undefined ? [] : [{ column: "state", value: state }];
+  const ofEndUser: RowCondition[] = endUser === undefined ? [] : [{ column: "end_user", value: endUser }];
   if (session !== undefined)
     return {
       restrictToIndex: (query) => query.where("session", "=", session),
+      rest: [...ofKey, ...ofEndUser, ...inState],
+    };
+  if (endUser !== undefined)
+    return {
+      restrictToIndex: (query) => query.where("end_user", "=", endUser),
       rest: [...ofKey, ...inState],
     };
   if (state !== undefined && state !== STATE.settled) {

@@ -12,10 +12,12 @@ export const LINES_PER_PAGE = 100;
 type ReadRow = Readonly<Record<string, unknown>>;
 
 /** The dimensions by which usage can be grouped. */
-export const DIMENSIONS = ["key", "model", "provider", "endpoint", "day"] as const;
+export const DIMENSIONS = ["key", "group", "model", "provider", "endpoint", "end_user", "day"] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
+/** The dimensions of a report by end user. Its sums are daily, and contain only requests that have an end user. */
+export const END_USER_DIMENSIONS: readonly Dimension[] = ["key", "group", "end_user", "day"];
 
-/** Selection and grouping of the usage to report. */
+/** Selection and grouping of the usage to report. By end user, the period consists of whole days. */
 export interface UsageQuery {
   /** ms since 1970, the start of an hour (UTC). */
   readonly from: number;
@@ -40,9 +42,13 @@ export type UsageSums = Readonly<Record<Sum, bigint>>;
 export interface UsageLine extends UsageSums {
   readonly keyId?: string;
   readonly keyName?: string;
+  /** The group that the key belongs to now; null if it belongs to none. */
+  readonly groupId?: string | null;
+  readonly groupName?: string | null;
   readonly model?: string;
   readonly provider?: string;
   readonly endpoint?: string;
+  readonly endUser?: string;
   /** UTC date, such as `2026-11-22`. */
   readonly day?: string;
 }
@@ -65,6 +71,8 @@ const COLUMNS = {
   model: "sums.model",
   provider: "sums.provider",
   endpoint: "sums.endpoint",
+  end_user: "sums.end_user",
+  group: "members.group_id",
 } as const;
 
 /**
@@ -105,7 +113,10 @@ export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery
   const { by } = usage;
   // Both databases truncate the result of an integer division.
   const day = sql<number>`sums.start / ${sql.lit(DAY_MS)}`;
-  let query = kysely.selectFrom(selectRollups(kysely, usage).as("sums")).select((eb) =>
+  const sums = by.includes("end_user")
+    ? selectEndUserRollups(kysely, usage).as("sums")
+    : selectRollups(kysely, usage).as("sums");
+  let query = kysely.selectFrom(sums).select((eb) =>
     SUMS.flatMap((sum) => {
       const { billions, rest } = selectSumParts(eb.ref(`sums.${sum}`));
       return [billions.as(`${sum}_billions`), rest.as(sum)];
@@ -118,19 +129,28 @@ export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery
       .select(["sums.key_id as keyId", "keys.name as keyName"])
       .groupBy(["sums.key_id", "keys.name"]);
   }
+  if (by.includes("group")) {
+    query = query
+      .leftJoin("keys as members", "members.id", "sums.key_id")
+      .leftJoin("key_groups", "key_groups.id", "members.group_id")
+      .select(["members.group_id as groupId", "key_groups.name as groupName"])
+      .groupBy(["members.group_id", "key_groups.name"]);
+  }
+  if (by.includes("end_user")) query = query.select("sums.end_user as endUser").groupBy("sums.end_user");
   for (const dimension of ["model", "provider", "endpoint"] as const)
     if (by.includes(dimension)) query = query.select(`sums.${dimension}`).groupBy(`sums.${dimension}`);
   // A float represents sums up to 9 million dollars exactly. Larger sums are rounded, which is sufficient for sorting.
   query = query.orderBy(sql`sum(cast(sums.cost_nanodollars as double precision)) desc`);
   // Groups of equal cost need a stable order too.
   for (const [dimension, column] of Object.entries(COLUMNS))
-    if (by.includes(dimension as Dimension)) query = query.orderBy(column);
+    if (by.includes(dimension as Dimension)) query = query.orderBy(sql.ref(column));
   return query.compile();
 }
 
 /** Selects daily rollups for the whole days of the range, and hourly rollups for the hours before and after them. */
 function selectRollups(kysely: Database["reports"], usage: UsageQuery) {
   const { from, to, keyId, model, provider, endpoint } = usage;
+  const end_user = sql<string>`''`.as("end_user");
   const columns = ["key_id", "model", "provider", "endpoint", ...SUMS] as const;
   const matches = (eb: ExpressionBuilder<Tables, "rollups" | "rollups_daily">) =>
     eb.and({
@@ -142,7 +162,7 @@ function selectRollups(kysely: Database["reports"], usage: UsageQuery) {
   const hours = (start: number, end: number) =>
     kysely
       .selectFrom("rollups")
-      .select(["hour as start", ...columns])
+      .select(["hour as start", end_user, ...columns])
       .where("hour", ">=", start)
       .where("hour", "<", end)
       .where(matches);
@@ -151,23 +171,39 @@ function selectRollups(kysely: Database["reports"], usage: UsageQuery) {
   if (firstDay >= afterDays) return hours(from, to);
   const days = kysely
     .selectFrom("rollups_daily")
-    .select(["day as start", ...columns])
+    .select(["day as start", end_user, ...columns])
     .where("day", ">=", firstDay)
     .where("day", "<", afterDays)
     .where(matches);
   return hours(from, firstDay).unionAll(days).unionAll(hours(afterDays, to));
 }
 
+/** Selects the daily rollups of end users, with the columns that `selectRollups` has. */
+function selectEndUserRollups(kysely: Database["reports"], { from, to, keyId }: UsageQuery) {
+  const none = sql<string>`''`;
+  const query = kysely
+    .selectFrom("rollups_end_users")
+    .select(["day as start", "end_user", "key_id"])
+    .select([none.as("model"), none.as("provider"), none.as("endpoint")])
+    .select(SUMS)
+    .where("day", ">=", from)
+    .where("day", "<", to);
+  return keyId === undefined ? query : query.where("key_id", "=", keyId);
+}
+
 function toLine(row: ReadRow): UsageLine {
-  const { day, keyId, keyName, model, provider, endpoint } = row as RawGroup;
+  const { day, keyId, keyName, groupId, groupName, model, provider, endpoint, endUser } = row as RawGroup;
   const sums = SUMS.map((sum) => [sum, joinSumParts(row[`${sum}_billions`] as string, row[sum] as string)]);
   return {
     ...(day !== undefined && { day: new Date(day * DAY_MS).toISOString().slice(0, 10) }),
     // Keys from the environment, and requests without a key, have no row in the table of keys.
     ...(keyId !== undefined && { keyId, keyName: keyName ?? keyId.replace(/^env:/, "") }),
+    // A group that has been deleted has no name.
+    ...(groupId !== undefined && { groupId, groupName: groupName ?? groupId }),
     ...(model !== undefined && { model }),
     ...(provider !== undefined && { provider }),
     ...(endpoint !== undefined && { endpoint }),
+    ...(endUser !== undefined && { endUser }),
     ...(Object.fromEntries(sums) as UsageSums),
   };
 }
@@ -175,9 +211,12 @@ function toLine(row: ReadRow): UsageLine {
 interface RawGroup {
   readonly keyId?: string;
   readonly keyName?: string | null;
+  readonly groupId?: string | null;
+  readonly groupName?: string | null;
   readonly model?: string;
   readonly provider?: string;
   readonly endpoint?: string;
+  readonly endUser?: string;
   readonly day?: number;
 }
 

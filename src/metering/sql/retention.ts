@@ -1,12 +1,16 @@
 import { setImmediate } from "node:timers/promises";
 import type { Database } from "../../store/database.ts";
+import { deleteEndUserRollupsBefore } from "./end-user-rollups.ts";
 import { FINAL_STATES, toRowIdPrefix } from "../record.ts";
 import { readRetentionTime, type RetentionTime, writeRetentionTime } from "./retention-clock.ts";
-import { HOUR_MS } from "../../durations.ts";
+import { deleteBudgetsBefore } from "../../budgets/sql/delete-budgets.ts";
+import { DAY_MS, HOUR_MS } from "../../durations.ts";
 
 const BATCH_MAX = 1_000;
 const FIRST_ROUND_AFTER_MS = 60_000;
 const ROUND_EVERY_MS = HOUR_MS;
+/** Budgets of the current month are kept, even if records are deleted sooner. */
+const LONGEST_PERIOD_MS = 32 * DAY_MS;
 
 /**
  * Deletes final rows of requests that started before a time. Their sums in the rollups stay. Deletes a thousand rows at a
@@ -115,6 +119,8 @@ export class Retention {
       const { database, keepMs, onClockAhead } = this.#options;
       const time = await this.#readTime();
       await deleteRequestsBefore(database, time.trusted - keepMs, signal);
+      await deleteBudgetsBefore(database, time.trusted - Math.max(keepMs, LONGEST_PERIOD_MS));
+      await deleteEndUserRollupsBefore(database, time.trusted - keepMs, signal);
       if (time.trusted < time.now && (await hasFinalRowBefore(database, time.now - keepMs)))
         onClockAhead(time);
     });

@@ -1,12 +1,12 @@
 import type { Kysely, Transaction } from "kysely";
-import { createBulkInsert, createRowInsert } from "../../store/bulk-insert.ts";
-import { BIGINT, type Columns, type RowOf, TEXT } from "../../store/columns.ts";
+import { BIGINT, type RowOf, TEXT } from "../../store/columns.ts";
 import type { Database, Tables } from "../../store/database.ts";
-import { type RequestRow, type Sum, SUMS, toSums } from "../record.ts";
+import { type RequestRow, toSums } from "../record.ts";
+import { addToEndUserRollups } from "./end-user-rollups.ts";
 import { floorToDay, floorToHour } from "./rollup-times.ts";
+import { createSumStatements, mergeSums, negateSums, SUM_COLUMNS } from "./sum-statements.ts";
 
 const GROUP_COLUMNS = { key_id: TEXT, model: TEXT, provider: TEXT, endpoint: TEXT };
-const SUM_COLUMNS = Object.fromEntries(SUMS.map((sum) => [sum, BIGINT])) as Record<Sum, typeof BIGINT>;
 
 /** Columns of the hourly sums. `hour` is the UTC hour in which the requests started, in ms since 1970. */
 export const HOURLY_COLUMNS = { hour: BIGINT, ...GROUP_COLUMNS, ...SUM_COLUMNS };
@@ -24,27 +24,13 @@ declare module "../../store/database.ts" {
   }
 }
 
-const HOURLY = createSumStatements("rollups", "hour", HOURLY_COLUMNS);
-const DAILY = createSumStatements("rollups_daily", "day", DAILY_COLUMNS);
-
-/** Creates the statements that add rows to a table of sums. */
-function createSumStatements<Table extends Columns>(
-  table: string,
-  time: keyof Table & string,
-  columns: Table,
-) {
-  const added = SUMS.map((sum) => `${sum} = ${table}.${sum} + excluded.${sum}`).join(", ");
-  const group = [time, ...Object.keys(GROUP_COLUMNS)].join(", ");
-  const onConflict = `on conflict (${group}) do update set ${added}`;
-  return {
-    prepare: createRowInsert(table, columns, onConflict),
-    build: createBulkInsert(table, columns, onConflict),
-  };
-}
+const GROUP = Object.keys(GROUP_COLUMNS);
+const HOURLY = createSumStatements("rollups", ["hour", ...GROUP], HOURLY_COLUMNS);
+const DAILY = createSumStatements("rollups_daily", ["day", ...GROUP], DAILY_COLUMNS);
 
 /**
- * Adds requests that have become final to the sums of their hour, day, key, model, provider and endpoint. Must run in the transaction
- * that made the requests final, so that each request is counted once.
+ * Adds requests that have become final to the sums of their hour, day, key, model, provider and endpoint, and to those of their
+ * end user. Must run in the transaction that made the requests final, so that each request is counted once.
  * @param corrected previous versions of corrected rows; their amounts are subtracted.
  */
 export async function addToRollups(
@@ -54,7 +40,12 @@ export async function addToRollups(
   corrected: readonly RequestRow[] = [],
 ): Promise<void> {
   const wrong = corrected.map(toRollup);
-  await addSums(database, transaction, mergeSums([...settled.map(toRollup), ...wrong.map(negate)]));
+  await addSums(
+    database,
+    transaction,
+    mergeSums([...settled.map(toRollup), ...wrong.map(negateSums)], toGroup),
+  );
+  await addToEndUserRollups(database, transaction, settled, corrected);
   await deleteEmptySums(transaction, wrong);
 }
 
@@ -86,7 +77,10 @@ export async function addSums(
   hours: readonly RollupRow[],
 ): Promise<void> {
   if (hours.length === 0) return;
-  const days = mergeSums(hours.map(({ hour, ...sums }) => ({ day: floorToDay(hour), ...sums })));
+  const days = mergeSums(
+    hours.map(({ hour, ...sums }) => ({ day: floorToDay(hour), ...sums })),
+    toGroup,
+  );
   if (sqlite) {
     const [addHour, addDay] = [HOURLY.prepare(sqlite), DAILY.prepare(sqlite)];
     for (const row of hours) addHour(row);
@@ -97,23 +91,9 @@ export async function addSums(
   }
 }
 
-/** Merges rows into one per group, sorted by group: replicas that update the same rows in the same order cannot deadlock. */
-function mergeSums<Row extends RollupRow | DailyRow>(rows: readonly Row[]): Row[] {
-  const groups = new Map<string, Row>();
-  for (const row of rows) {
-    const time = "hour" in row ? row.hour : row.day;
-    const group = `${time}\n${row.key_id}\n${row.model}\n${row.provider}\n${row.endpoint}`;
-    const sums = groups.get(group);
-    if (sums) for (const sum of SUMS) sums[sum] += row[sum];
-    else groups.set(group, { ...row });
-  }
-  return [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
-}
-
-function negate(row: RollupRow): RollupRow {
-  const negative = { ...row };
-  for (const sum of SUMS) negative[sum] = -row[sum];
-  return negative;
+function toGroup(row: RollupRow | DailyRow): string {
+  const time = "hour" in row ? row.hour : row.day;
+  return `${time}\n${row.key_id}\n${row.model}\n${row.provider}\n${row.endpoint}`;
 }
 
 function toRollup(row: RequestRow): RollupRow {

@@ -4,6 +4,7 @@ import { type RequestRow, STATE, type TokenCount, TRANSITIONS } from "../record.
 import { changeBudgets } from "./budget-changes.ts";
 import { addToRollups } from "./rollups.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
+import { alertUnknownCosts } from "./unknown-cost-alerts.ts";
 
 /** Time after which another replica may claim the same rows. It is longer than the timeout of a cost lookup. */
 const CLAIM_MS = 15_000;
@@ -112,6 +113,7 @@ export async function settleRow(
     const after = { ...before, ...changes };
     await addToRollups(database, transaction, [after], before.state === STATE.unknown ? [before] : []);
     await changeBudgets(database, transaction, [{ row: after, before: before.state }]);
+    await alertUnknownCosts(database, transaction, [after]);
     return after;
   });
 }

@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Migration } from "kysely/migration";
 
 /** Groups of keys, limits of keys and groups, budgets, end users, and alerts. */
@@ -48,6 +48,9 @@ async function addRequestColumns(db: Kysely<unknown>): Promise<void> {
   await alter().addColumn("end_user", "text").execute();
   await alter().addColumn("reserved_nanodollars", "bigint").execute();
   await alter().addColumn("reserved_in", "text").execute();
+  await sql`create index requests_by_end_user on requests (end_user, id) where end_user is not null`.execute(
+    db,
+  );
 }
 
 async function createBudgets(db: Kysely<unknown>): Promise<void> {

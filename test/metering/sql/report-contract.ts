@@ -1,13 +1,14 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
 import { LINES_PER_PAGE } from "../../../src/metering/sql/report.ts";
-import { DIMENSIONS, reportUsage } from "../../../src/metering/sql/report.ts";
+import { reportUsage } from "../../../src/metering/sql/report.ts";
 import { DAY_MS, HOUR_MS } from "../../../src/durations.ts";
 import {
   insertRollups,
   sumRollups,
   generateRollups,
   GROUPINGS,
+  HOURLY_DIMENSIONS,
   MODELS,
   readReport,
   collectReportedSums,
@@ -195,7 +196,7 @@ export function testUsageReport(open: OpenDatabase): void {
     }));
     await insertRollups(database, rows);
     const time = { from: NOVEMBER, to: NOVEMBER + DAY_MS };
-    const report = await reportUsage(database, { ...time, by: DIMENSIONS });
+    const report = await reportUsage(database, { ...time, by: HOURLY_DIMENSIONS });
     const models = new Set<string | undefined>();
     let last: bigint | undefined = undefined;
     for await (const lines of report.pages) {

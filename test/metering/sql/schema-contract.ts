@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { REQUEST_COLUMNS } from "../../../src/metering/record.ts";
+import { END_USER_COLUMNS } from "../../../src/metering/sql/end-user-rollups.ts";
 import { DAILY_COLUMNS, HOURLY_COLUMNS } from "../../../src/metering/sql/rollups.ts";
 import type { Columns } from "../../../src/store/columns.ts";
 import type { Database } from "../../../src/store/database.ts";
@@ -8,6 +9,7 @@ const TABLES: Readonly<Record<string, Columns>> = {
   requests: REQUEST_COLUMNS,
   rollups: HOURLY_COLUMNS,
   rollups_daily: DAILY_COLUMNS,
+  rollups_end_users: END_USER_COLUMNS,
 };
 /** Names of types that differ between PostgreSQL and the definition. */
 const TYPES: Readonly<Record<string, string>> = { int4: "integer", int8: "bigint" };

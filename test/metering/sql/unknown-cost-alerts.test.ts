@@ -1,0 +1,4 @@
+import { openTestDatabase } from "../../support/test-database.ts";
+import { unknownCostAlertsContract } from "./unknown-cost-alerts-contract.ts";
+
+unknownCostAlertsContract(openTestDatabase);
