@@ -11,7 +11,7 @@ const UNUSED_MS = 60_000;
 const READ_AFTER_USE_MS = 10_000;
 /** Idle money above this multiple of the expected use is given back. */
 const IDLE_FACTOR = 2;
-/** Maximum number of budgets in memory. A client can invent any number of end users. */
+/** Maximum number of budgets in memory above which no end user is added. A client can invent any number of end users. */
 const ALLOWANCES_MAX = 50_000;
 
 /** A draw for an allowance, in nanodollars. */
@@ -50,15 +50,22 @@ export class LeaseKeeper {
     });
   }
 
-  /** Returns the allowance of a budget, with the newest limit. @throws GatewayError overloaded if there are too many. */
+  /**
+   * Returns the allowance of a budget, with the newest limit.
+   * @throws GatewayError overloaded if there are too many end users. Budgets of keys and groups are never refused, because a
+   * client cannot invent them, and the end users of one key must not affect another.
+   */
   find(definition: BudgetDefinition): Allowance {
     const known = this.#allowances.get(formatBudgetId(definition.id));
     if (known) {
       this.#update(known, definition);
       return known;
     }
-    if (this.#allowances.size >= ALLOWANCES_MAX)
-      throw new GatewayError("overloaded", "Too many budgets are in use at once; try again shortly.");
+    if (definition.kind === "end_user" && this.#allowances.size >= ALLOWANCES_MAX)
+      throw new GatewayError(
+        "overloaded",
+        "Too many end users with budgets are active at once; try again shortly.",
+      );
     const allowance = new Allowance(definition, performance.now());
     this.#allowances.set(allowance.text, allowance);
     this.#timer ??= setInterval(() => {
