@@ -26,6 +26,11 @@ export interface LeaseKeeperOptions {
   readonly store: BudgetStore;
   /** Called when leases could not be adjusted. They will be later. */
   readonly onFailure: (error: unknown) => void;
+  /**
+   * Whether rows of ended requests wait in the journal. This process has taken their costs from its leases, but the leases in
+   * the database still contain them.
+   */
+  readonly hasUnwrittenRows: () => boolean;
   /** Called when other replicas gave money back. */
   readonly onReturned: () => void;
 }
@@ -145,13 +150,17 @@ export class LeaseKeeper {
     }
   }
 
-  /** Gives all money back that no request holds. Called when no request is in flight. @returns whether that succeeded. */
+  /**
+   * Gives all money back that no request holds. Called when no request is in flight.
+   * @returns whether that succeeded. If not, the process that replays the journal gives the money back.
+   */
   async close(): Promise<boolean> {
     this.#isClosed = true;
     clearInterval(this.#timer);
     await this.#tick;
     this.#options.store.close();
     while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    if (this.#options.hasUnwrittenRows()) return false;
     try {
       await this.#returnAll();
       return true;
@@ -204,7 +213,7 @@ export class LeaseKeeper {
     const uncertain = all
       .filter(({ isUncertain, pending }) => isUncertain && pending === 0)
       .map((allowance) => ({ allowance, version: allowance.version }));
-    if (uncertain.length === 0) return;
+    if (uncertain.length === 0 || this.#options.hasUnwrittenRows()) return;
     const leases = await this.#options.store.readLeases();
     const byText = new Map(leases.map(({ id, nanodollars }) => [formatBudgetId(id), nanodollars]));
     for (const { allowance, version } of uncertain) {

@@ -66,6 +66,7 @@ export class BudgetProcess {
       }),
       waitMs,
       onFailure: () => {},
+      hasUnwrittenRows: () => this.recorder.hasUnwrittenRows,
       now,
     });
   }
