@@ -3,12 +3,15 @@ import type { Allowance } from "./allowance.ts";
 import { formatReservedIn } from "./budget-id.ts";
 import type { BudgetDefinition } from "./definitions.ts";
 import type { Reservation } from "./reservation.ts";
-import { createExceededError, createReservedError, createUnavailableError } from "./refusals.ts";
+import { createExceededError } from "./refusals.ts";
 
 /** A request that waits for money. */
 export interface Waiter {
   readonly worstCase: number;
-  readonly timer: NodeJS.Timeout;
+  /** Whether the request has waited long enough for money that requests in flight hold. The next draw decides. */
+  isLate: boolean;
+  /** Makes the request late, and then refuses it if the database does not respond. */
+  timer: NodeJS.Timeout;
   readonly resolve: (reservation: Reservation) => void;
   readonly reject: (error: GatewayError) => void;
 }
@@ -27,8 +30,6 @@ export class Account {
   /** Requests that wait for money, the oldest first. */
   waiters: Waiter[] = [];
   isDrawing = false;
-  /** The allowance that the last draw failed for; undefined if no draw has failed. */
-  blockedBy: Allowance | undefined = undefined;
   #wake: () => void = () => {};
 
   constructor(definitions: readonly BudgetDefinition[], find: (definition: BudgetDefinition) => Allowance) {
@@ -65,20 +66,19 @@ export class Account {
     return true;
   }
 
-  /** The refusal of a request that has waited for too long. */
-  createTimeoutError(worstCase: number): GatewayError {
-    const { blockedBy } = this;
-    return blockedBy
-      ? createReservedError(blockedBy, worstCase)
-      : createUnavailableError(new Error("the database did not respond in time"));
-  }
-
   /** Removes and returns the waiters that a predicate selects. */
   takeWaiters(select: (waiter: Waiter) => boolean): Waiter[] {
-    const taken = this.waiters.filter(select);
-    if (taken.length > 0) this.waiters = this.waiters.filter((waiter) => !taken.includes(waiter));
+    const taken: Waiter[] = [];
+    const remaining: Waiter[] = [];
+    for (const waiter of this.waiters) (select(waiter) ? taken : remaining).push(waiter);
+    this.waiters = remaining;
     for (const { timer } of taken) clearTimeout(timer);
     return taken;
+  }
+
+  /** Refuses the waiters that a predicate selects. */
+  refuse(select: (waiter: Waiter) => boolean, createError: (worstCase: number) => GatewayError): void {
+    for (const { worstCase, reject } of this.takeWaiters(select)) reject(createError(worstCase));
   }
 
   /**
@@ -86,10 +86,11 @@ export class Account {
    * @param allowances those whose spent amounts were just read.
    */
   refuseExceeded(allowances: readonly Allowance[]): void {
-    for (const allowance of allowances) {
-      for (const { worstCase, reject } of this.takeWaiters(({ worstCase: cost }) => cost > allowance.left))
-        reject(createExceededError(allowance, worstCase));
-    }
+    for (const allowance of allowances)
+      this.refuse(
+        ({ worstCase }) => worstCase > allowance.left,
+        (worstCase) => createExceededError(allowance, worstCase),
+      );
   }
 
   /** Wakes `waitForChange`. */

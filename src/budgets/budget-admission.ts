@@ -1,5 +1,4 @@
 import { LRUCache } from "lru-cache";
-import type { GatewayError } from "../errors.ts";
 import { boundCache } from "../limits/cache-bound.ts";
 import { Account, type Waiter } from "./account.ts";
 import type { Allowance } from "./allowance.ts";
@@ -11,6 +10,7 @@ import {
   createBlockedError,
   createCrowdedError,
   createExceededError,
+  createReservedError,
   createUnavailableError,
   createUsedUpError,
 } from "./refusals.ts";
@@ -22,6 +22,8 @@ const END_USERS_MAX = 10_000;
 const WAITERS_MAX = 10_000;
 /** A waiting request asks for money again after this time, unless money was returned before. */
 const RETRY_MS = 50;
+/** A request that waits is refused if the database does not respond for this long after the wait. */
+const DRAW_TIMEOUT_MS = 1_000;
 /** A draw for a few requests takes money for this many, so that a burst does not draw for each request. */
 const REQUESTS_PER_DRAW = 8;
 
@@ -148,10 +150,8 @@ export class BudgetAdmission {
       worstCase,
       resolve,
       reject,
-      timer: setTimeout(() => {
-        account.takeWaiters((one) => one === waiter);
-        reject(account.createTimeoutError(worstCase));
-      }, this.#options.waitMs),
+      isLate: false,
+      timer: setTimeout(() => makeLate(account, waiter), this.#options.waitMs),
     };
     account.waiters.push(waiter);
     this.#waiters++;
@@ -174,11 +174,15 @@ export class BudgetAdmission {
         const blocking = await this.#drawForWaiters(account);
         if (blocking.length === 0) continue;
         account.refuseExceeded(blocking);
+        refuseLate(account, blocking);
         for (const { id } of blocking) this.#options.store.requestReturn(id);
         if (account.waiters.length > 0) await account.waitForChange(RETRY_MS);
       }
     } catch (error) {
-      refuseAll(account, createUnavailableError(error));
+      account.refuse(
+        () => true,
+        () => createUnavailableError(error),
+      );
     } finally {
       account.isDrawing = false;
       this.#waiting.delete(account);
@@ -188,11 +192,13 @@ export class BudgetAdmission {
   }
 
   #admitWaiters(account: Account): void {
-    for (const waiter of account.waiters)
-      if (account.fits(waiter.worstCase)) {
-        account.takeWaiters((one) => one === waiter);
-        waiter.resolve(this.#reserve(account, waiter.worstCase));
-      }
+    const admitted: { readonly waiter: Waiter; readonly reservation: Reservation }[] = [];
+    account.takeWaiters((waiter) => {
+      if (!account.fits(waiter.worstCase)) return false;
+      admitted.push({ waiter, reservation: this.#reserve(account, waiter.worstCase) });
+      return true;
+    });
+    for (const { waiter, reservation } of admitted) waiter.resolve(reservation);
   }
 
   /** Draws money for at least one waiting request. @returns the budgets that have too little; none if the draw succeeded. */
@@ -209,12 +215,7 @@ export class BudgetAdmission {
         wanted: Math.max(wanted, allowance.target) - allowance.idle,
       })),
     );
-    if (drawn) {
-      account.blockedBy = undefined;
-      return [];
-    }
-    account.blockedBy = short.reduce((a, b) => (b.left < a.left ? b : a));
-    return short;
+    return drawn ? [] : short;
   }
 
   /**
@@ -234,6 +235,24 @@ function findExceeded({ hard }: Account, worstCase: number): Allowance | undefin
   return hard.find(({ limit, spent }) => limit - spent < worstCase);
 }
 
-function refuseAll(account: Account, error: GatewayError): void {
-  for (const { reject } of account.takeWaiters(() => true)) reject(error);
+/** Lets the next draw decide about a request that has waited long enough. */
+function makeLate(account: Account, waiter: Waiter): void {
+  waiter.isLate = true;
+  waiter.timer = setTimeout(() => {
+    const error = createUnavailableError(new Error("the database did not respond in time"));
+    account.refuse(
+      (one) => one === waiter,
+      () => error,
+    );
+  }, DRAW_TIMEOUT_MS);
+  account.wake();
+}
+
+/** Refuses the requests that have waited long enough for money that requests in flight hold. */
+function refuseLate(account: Account, blocking: readonly Allowance[]): void {
+  const tightest = blocking.reduce((a, b) => (b.left < a.left ? b : a));
+  account.refuse(
+    ({ isLate }) => isLate,
+    (worstCase) => createReservedError(tightest, worstCase),
+  );
 }

@@ -33,7 +33,7 @@ const patch = (body: unknown): TestRequest => ({
   path: "/keys/x",
   body: JSON.stringify(body),
 });
-const BY = "some of key, model, provider, endpoint, day, separated by commas";
+const BY = "some of key, group, model, provider, endpoint, end_user, day, separated by commas";
 const WHEN = "a date such as 2026-11-01, or a time such as 2026-11-01T12:00:00Z";
 const LONG = "x".repeat(65);
 
