@@ -48,6 +48,12 @@ export class Account {
     return true;
   }
 
+  /** Marks the allowances as used, so that their leases and spent amounts are kept up to date. */
+  markUsed(): void {
+    for (const allowance of this.hard) allowance.isUsed = true;
+    for (const allowance of this.soft) allowance.isUsed = true;
+  }
+
   /** Returns the time nearest to `now` that is in the periods of all budgets, in ms since 1970. */
   clampTime(now: number): number {
     return Math.max(this.#startsAt, Math.min(now, this.#endsAt - 1));

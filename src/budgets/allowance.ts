@@ -30,7 +30,9 @@ export class Allowance implements StoredBudget {
   presumed = 0;
   /** Whether these amounts have been read. */
   isRead = false;
-  /** Time of the last request on the monotonic clock, in ms. */
+  /** Whether a request used the budget since the last tick. */
+  isUsed = true;
+  /** Time of the last tick after a request, on the monotonic clock in ms. */
   usedAt: number;
   /** Whether the outcome of a draw or a return is unknown, so that the lease in the database can exceed `leased`. */
   isUncertain = false;
@@ -106,8 +108,10 @@ export class Allowance implements StoredBudget {
     return taken;
   }
 
-  /** Updates the average use. Called once a second. */
-  tick(): void {
+  /** Updates the average use. Called once a second. @param now monotonic clock in ms. */
+  tick(now: number): void {
+    if (this.isUsed) this.usedAt = now;
+    this.isUsed = false;
     this.#perSecond += LAST_SECOND_WEIGHT * (this.#demand - this.#perSecond);
     // Without this rule, the average of an unused budget would take half a minute to reach 0.
     this.#quietSeconds = this.#demand === 0 ? this.#quietSeconds + 1 : 0;

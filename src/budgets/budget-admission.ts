@@ -121,9 +121,8 @@ export class BudgetAdmission {
     account: Account,
     worstCase: number,
   ): Reservation | undefined | Promise<Reservation | undefined> {
-    const usedUp = account.soft.find(({ left }) => left <= 0);
-    if (usedUp) throw createUsedUpError(usedUp);
-    this.#keeper.markUsed(account);
+    for (const allowance of account.soft) if (allowance.left <= 0) throw createUsedUpError(allowance);
+    account.markUsed();
     if (account.waiters.length === 0 && account.fits(worstCase)) return this.#reserve(account, worstCase);
     const exceeded = findExceeded(account, worstCase);
     if (exceeded) throw createExceededError(exceeded, worstCase);

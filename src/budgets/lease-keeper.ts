@@ -1,5 +1,4 @@
 import { GatewayError } from "../errors.ts";
-import type { Account } from "./account.ts";
 import { Allowance } from "./allowance.ts";
 import { formatBudgetId } from "./budget-id.ts";
 import type { BudgetAmount, BudgetStore } from "./budget-store.ts";
@@ -38,7 +37,7 @@ export class LeaseKeeper {
   /** Allowances with a refill in progress. */
   readonly #refilling = new Set<Allowance>();
   #timer: NodeJS.Timeout | undefined = undefined;
-  #tick: Promise<void> = Promise.resolve();
+  #tick: Promise<void> | undefined = undefined;
   /** Draws and returns without a reply of the database. */
   readonly #pending = new Set<Promise<unknown>>();
   #isClosed = false;
@@ -63,7 +62,10 @@ export class LeaseKeeper {
     const allowance = new Allowance(definition, performance.now());
     this.#allowances.set(allowance.text, allowance);
     this.#timer ??= setInterval(() => {
-      this.#tick = this.#tick.then(() => this.#runTick());
+      // While the database does not respond, no further ticks are queued.
+      this.#tick ??= this.#runTick().finally(() => {
+        this.#tick = undefined;
+      });
     }, TICK_MS).unref();
     return allowance;
   }
@@ -134,13 +136,6 @@ export class LeaseKeeper {
     }
   }
 
-  /** Marks the allowances of an account as used now. */
-  markUsed({ hard, soft }: Account): void {
-    const now = performance.now();
-    for (const allowance of hard) allowance.usedAt = now;
-    for (const allowance of soft) allowance.usedAt = now;
-  }
-
   /** Gives all money back that no request holds. Called when no request is in flight. @returns whether that succeeded. */
   async close(): Promise<boolean> {
     this.#isClosed = true;
@@ -172,7 +167,7 @@ export class LeaseKeeper {
     if (this.#isClosed) return;
     const now = performance.now();
     const all = [...this.#allowances.values()];
-    for (const allowance of all) allowance.tick();
+    for (const allowance of all) allowance.tick(now);
     try {
       await this.#repair(all);
       await this.#giveBack(all.map((allowance) => [allowance, findSurplus(allowance, now)]));
