@@ -36,6 +36,7 @@ test("in an empty environment, every setting has its default, and no OpenRouter 
     alertWebhook: undefined,
     rateLimit: { max: 0, windowMs: 60_000 },
     redisUrl: undefined,
+    budgetWaitMs: 2_000,
     redisTimeoutMs: 50,
     trustProxy: [],
     bodyLimitBytes: 67_108_864,

@@ -13,6 +13,8 @@ const createContext = (fields: Partial<RequestContext>): RequestContext =>
     keyName: "team",
     endpoint: "responses",
     session: "s-1",
+    groupId: "grp_1",
+    endUser: "ann\0",
     requestedModel: "a/b",
     forwardedModel: "a/b",
     stream: false,
@@ -29,10 +31,19 @@ const createContext = (fields: Partial<RequestContext>): RequestContext =>
     ...fields,
   }) as RequestContext;
 
+const RESERVATION = {
+  nanodollars: 900,
+  reservedIn: "key:day,group:month",
+  admittedAt: 1_790_000_000_000,
+  end: () => {},
+  commit: () => {},
+  cancel: () => {},
+};
+
 function createRow(fields: Partial<RequestContext>): RequestRow {
   const ended = createContext(fields);
   const row = createOpenRow(
-    toStartEntry(ended, { id: "1", startedAt: 1_790_000_000_000, reservation: undefined }),
+    toStartEntry(ended, { id: "1", startedAt: 1_790_000_000_000, reservation: RESERVATION }),
     "me",
   );
   completeRow(row, ended, ENDED_AT, 500);
@@ -134,6 +145,8 @@ test("fills a row from the context of its request", () => {
     key_name: "team",
     endpoint: "responses",
     session: "s-1",
+    group_id: "grp_1",
+    end_user: "ann",
     requested_model: "a/b",
     forwarded_model: "a/b",
     response_model: "a/b-1",
@@ -152,6 +165,8 @@ test("fills a row from the context of its request", () => {
     cost_source: "body",
     is_byok: 0,
     upstream_inference_nanodollars: 12_000,
+    reserved_nanodollars: 900,
+    reserved_in: "key:day,group:month",
     first_byte_ms: 10,
     total_ms: 51,
     bytes_in: 10,

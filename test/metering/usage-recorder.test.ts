@@ -29,7 +29,7 @@ test("writes a row for each of many simultaneous requests and leaves no journal"
 });
 
 test("rejects a request without writing a row while the journal is full", async () => {
-  const { recorder, rows, close } = await startRecorder(300);
+  const { recorder, rows, close } = await startRecorder(500);
   const first = [createRequestContext(), createRequestContext()];
   for (const context of first) expect(await beginRequest(recorder, context)).toBeUndefined();
   const rejected = createRequestContext();
