@@ -131,16 +131,28 @@ async function readState(read: ReadList, key: string): Promise<unknown> {
   };
 }
 
-const CLOSE = { connection: "close" };
+/** Gives the caller hard budgets, and one to each of its end users, so that its requests open, draw and settle budgets. */
+async function setBudgets({ gateway }: Fleet): Promise<void> {
+  const budgets = { month: { limit_usd: 1_000_000 } };
+  const settings = { limits: { budgets }, end_users: { source: "header:x-user", budgets } };
+  const { status } = await gateway.callAdmin("PATCH", "/keys/first-caller", settings);
+  expect(status).toBe(200);
+}
 
-/** Sends requests to all gateways. @returns a function that stops the requests and returns the statuses of the responses. */
+let endUsers = 0;
+
+/** Sends requests to all gateways, each for another end user. @returns a function that stops the requests and returns the statuses of the responses. */
 function sendRequests({ gateways, gateway: { caller } }: Fleet): () => Promise<readonly (number | string)[]> {
   const statuses = new Set<number | string>();
   const ending = new AbortController();
   const clients = gateways.flatMap((each) =>
     Array.from({ length: CLIENTS }, async () => {
       while (!ending.signal.aborted)
-        statuses.add(await each.call(caller, { headers: CLOSE }).then(({ status }) => status, String));
+        statuses.add(
+          await each
+            .call(caller, { headers: { connection: "close", "x-user": String(endUsers++) } })
+            .then(({ status }) => status, String),
+        );
     }),
   );
   return async () => {
@@ -155,6 +167,7 @@ test.each(DATABASES)(
   async ({ database, commands }) => {
     const fleet = await startFleet(database);
     const { gateways, gateway } = fleet;
+    await setBudgets(fleet);
     const read = createReader(gateway, gateway.admin);
     const [kept, revoked] = [await createKey(gateway, "kept"), await createKey(gateway, "revoked")];
     for (const each of gateways) expect((await each.call(kept)).status).toBe(200);
