@@ -179,7 +179,7 @@ async function useUp(clients: Clients, { bills, keys }: Setup): Promise<UsedUp> 
     unused: parts
       .filter(({ part }) => part < USABLE_PART)
       .map(({ scope, part }) => `${scope.label}: only ${(100 * part).toFixed(2)} % of the budget is usable`),
-    violations: results.flatMap(({ falseRefusals }) => falseRefusals),
+    violations: results.flat(),
   };
 }
 
