@@ -141,6 +141,7 @@ export class Persistence {
         countReplicas: createReplicaCount(this.database),
       }),
       waitMs: config.budgetWaitMs,
+      hasUnwrittenRows: () => this.recorder.hasUnwrittenRows,
       onFailure: (error) => logger.warn({ err: error }, "budgets: lease update failed, will retry"),
     });
   }

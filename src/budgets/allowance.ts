@@ -25,6 +25,10 @@ export class Allowance implements StoredBudget {
   leased = 0;
   /** Held by requests in flight, and by ended requests that are not in the database yet. */
   held = 0;
+  /** Held money that must be given back as soon as a request releases it, because the limit was lowered. */
+  #toReclaim = 0;
+  /** Released money of this kind, which is no longer part of `leased`, but not given back yet. */
+  #reclaimed = 0;
   /** Spent and presumed amounts of all processes, as last read. */
   spent = 0;
   presumed = 0;
@@ -63,7 +67,12 @@ export class Allowance implements StoredBudget {
 
   /** Whether this process has no lease in the database, for certain. */
   get isReturned(): boolean {
-    return this.leased === 0 && this.pending === 0 && !this.isUncertain;
+    return this.leased === 0 && !this.hasReclaimed && this.pending === 0 && !this.isUncertain;
+  }
+
+  /** Whether released money has to be given back because the limit was lowered. */
+  get hasReclaimed(): boolean {
+    return this.#reclaimed > 0;
   }
 
   /** Idle money that the next seconds are expected to need. */
@@ -80,6 +89,35 @@ export class Allowance implements StoredBudget {
     this.held += nanodollars;
     this.#demand += nanodollars;
     this.version++;
+  }
+
+  /** Makes held money available again. */
+  release(nanodollars: number): void {
+    const reclaimed = Math.min(nanodollars, this.#toReclaim);
+    this.#toReclaim -= reclaimed;
+    this.#reclaimed += reclaimed;
+    this.leased -= reclaimed;
+    this.held -= nanodollars;
+    this.version++;
+  }
+
+  /** Removes held money that the database has taken from the lease. */
+  commit(nanodollars: number): void {
+    this.leased -= nanodollars;
+    this.held -= nanodollars;
+    this.#toReclaim = Math.min(this.#toReclaim, this.held);
+    this.version++;
+  }
+
+  /** Stops the use of the whole lease, because it may exceed a lowered limit. The idle money is given back by the caller. */
+  reclaim(): void {
+    this.#toReclaim = this.held;
+  }
+
+  /** Sets the lease to the amount in the database. The database may not know the ends of all requests that hold money. */
+  correct(nanodollars: number): void {
+    this.leased = nanodollars - this.#reclaimed;
+    this.isUncertain = this.held > 0;
   }
 
   /** Creates a draw. @param least needed in addition to the idle money; the draw fails if less is available. */
@@ -100,12 +138,14 @@ export class Allowance implements StoredBudget {
     this.isRead = true;
   }
 
-  /** Removes money from the lease, to give it back. @returns the amount. */
+  /** Removes idle and reclaimed money, to give it back. @param nanodollars of the idle money. @returns the amount. */
   takeIdle(nanodollars: number): number {
     const taken = Math.max(0, Math.min(Math.floor(nanodollars), this.idle));
+    const reclaimed = this.#reclaimed;
     this.leased -= taken;
+    this.#reclaimed = 0;
     this.version++;
-    return taken;
+    return taken + reclaimed;
   }
 
   /** Updates the average use. Called once a second. @param now monotonic clock in ms. */

@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { GatewayError } from "../errors.ts";
+import { boundCache } from "../limits/cache-bound.ts";
 import { Account, type Waiter } from "./account.ts";
 import type { Allowance } from "./allowance.ts";
 import type { BudgetStore } from "./budget-store.ts";
@@ -30,6 +31,8 @@ export interface BudgetAdmissionOptions {
   readonly waitMs: number;
   /** Called when the leases of this process could not be adjusted; they will be later. */
   readonly onFailure: (error: unknown) => void;
+  /** Whether rows of ended requests wait in the journal; default: never. */
+  readonly hasUnwrittenRows?: () => boolean;
   /** The time in ms since 1970; default: `Date.now`. It selects the period. */
   readonly now?: () => number;
 }
@@ -64,6 +67,7 @@ export class BudgetAdmission {
     this.#keeper = new LeaseKeeper({
       store: options.store,
       onFailure: options.onFailure,
+      hasUnwrittenRows: options.hasUnwrittenRows ?? (() => false),
       onReturned: this.#wakeWaiting,
     });
   }
@@ -79,7 +83,7 @@ export class BudgetAdmission {
     let accounts = this.#accounts.get(key);
     if (!accounts) {
       if (!hasBudgets(key)) return undefined;
-      accounts = { plain: undefined, byEndUser: new LRUCache({ max: END_USERS_MAX }) };
+      accounts = { plain: undefined, byEndUser: new LRUCache(boundCache(END_USERS_MAX)) };
       this.#accounts.set(key, accounts);
     }
     const now = this.#now();

@@ -35,6 +35,15 @@ export interface BudgetAmount {
   readonly nanodollars: number;
 }
 
+/** An amount of a lease to give back. */
+export interface ReturnedAmount extends BudgetAmount {
+  /**
+   * Whether no request of this process holds money of the budget, so that the lease is deleted if nothing is left. While a
+   * request holds money, the lease must exist, because another process may return the rest of a reservation to it.
+   */
+  readonly isUnused: boolean;
+}
+
 /** The money of budgets in the database, which all replicas share. A method rejects if the database fails. */
 export interface BudgetStore {
   /**
@@ -43,7 +52,7 @@ export interface BudgetStore {
    */
   draw(draws: readonly Draw[]): Promise<readonly DrawnBudget[]>;
   /** Gives money of leases of this process back. */
-  giveBack(amounts: readonly BudgetAmount[]): Promise<void>;
+  giveBack(amounts: readonly ReturnedAmount[]): Promise<void>;
   /** Reads the leases of this process. */
   readLeases(): Promise<readonly BudgetAmount[]>;
   /** Reads what was spent. @returns a result for each budget. */

@@ -1,4 +1,3 @@
-import type { Allowance } from "./allowance.ts";
 import type { Account } from "./account.ts";
 import type { Reservation } from "./reservation.ts";
 
@@ -34,7 +33,7 @@ export class HeldReservation implements Reservation {
   }
 
   commit(): void {
-    for (const allowance of this.#account.hard) takeCommitted(allowance, this.#fromLease);
+    for (const allowance of this.#account.hard) allowance.commit(this.#fromLease);
   }
 
   cancel(): void {
@@ -42,17 +41,7 @@ export class HeldReservation implements Reservation {
   }
 
   #release(nanodollars: number): void {
-    for (const allowance of this.#account.hard) {
-      allowance.held -= nanodollars;
-      allowance.version++;
-    }
+    for (const allowance of this.#account.hard) allowance.release(nanodollars);
     this.#onFreed();
   }
-}
-
-/** The database has taken the amount from the lease, so this process no longer holds it. */
-function takeCommitted(allowance: Allowance, nanodollars: number): void {
-  allowance.leased -= nanodollars;
-  allowance.held -= nanodollars;
-  allowance.version++;
 }

@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { Allowance } from "./allowance.ts";
 import { formatBudgetId } from "./budget-id.ts";
-import type { BudgetAmount, BudgetStore } from "./budget-store.ts";
+import type { BudgetStore, ReturnedAmount } from "./budget-store.ts";
 import type { BudgetDefinition } from "./definitions.ts";
 
 const TICK_MS = 1_000;
@@ -11,7 +11,7 @@ const UNUSED_MS = 60_000;
 const READ_AFTER_USE_MS = 10_000;
 /** Idle money above this multiple of the expected use is given back. */
 const IDLE_FACTOR = 2;
-/** Maximum number of budgets in memory. A client can invent any number of end users. */
+/** Maximum number of budgets in memory above which no end user is added. A client can invent any number of end users. */
 const ALLOWANCES_MAX = 50_000;
 
 /** A draw for an allowance, in nanodollars. */
@@ -26,6 +26,11 @@ export interface LeaseKeeperOptions {
   readonly store: BudgetStore;
   /** Called when leases could not be adjusted. They will be later. */
   readonly onFailure: (error: unknown) => void;
+  /**
+   * Whether rows of ended requests wait in the journal. This process has taken their costs from its leases, but the leases in
+   * the database still contain them.
+   */
+  readonly hasUnwrittenRows: () => boolean;
   /** Called when other replicas gave money back. */
   readonly onReturned: () => void;
 }
@@ -50,15 +55,22 @@ export class LeaseKeeper {
     });
   }
 
-  /** Returns the allowance of a budget, with the newest limit. @throws GatewayError overloaded if there are too many. */
+  /**
+   * Returns the allowance of a budget, with the newest limit.
+   * @throws GatewayError overloaded if there are too many end users. Budgets of keys and groups are never refused, because a
+   * client cannot invent them, and the end users of one key must not affect another.
+   */
   find(definition: BudgetDefinition): Allowance {
     const known = this.#allowances.get(formatBudgetId(definition.id));
     if (known) {
       this.#update(known, definition);
       return known;
     }
-    if (this.#allowances.size >= ALLOWANCES_MAX)
-      throw new GatewayError("overloaded", "Too many budgets are in use at once; try again shortly.");
+    if (definition.kind === "end_user" && this.#allowances.size >= ALLOWANCES_MAX)
+      throw new GatewayError(
+        "overloaded",
+        "Too many end users with budgets are active at once; try again shortly.",
+      );
     const allowance = new Allowance(definition, performance.now());
     this.#allowances.set(allowance.text, allowance);
     this.#timer ??= setInterval(() => {
@@ -77,7 +89,9 @@ export class LeaseKeeper {
     allowance.limit = limit;
     allowance.changedAt = changedAt;
     // The lease may exceed the new limit.
-    if (isLower) void this.#giveBack([[allowance, allowance.idle]]).catch(this.#options.onFailure);
+    if (!isLower) return;
+    allowance.reclaim();
+    void this.#giveBack([[allowance, allowance.idle]]).catch(this.#options.onFailure);
   }
 
   /** Draws money for a low allowance in the background. */
@@ -136,13 +150,17 @@ export class LeaseKeeper {
     }
   }
 
-  /** Gives all money back that no request holds. Called when no request is in flight. @returns whether that succeeded. */
+  /**
+   * Gives all money back that no request holds. Called when no request is in flight.
+   * @returns whether that succeeded. If not, the process that replays the journal gives the money back.
+   */
   async close(): Promise<boolean> {
     this.#isClosed = true;
     clearInterval(this.#timer);
     await this.#tick;
     this.#options.store.close();
     while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    if (this.#options.hasUnwrittenRows()) return false;
     try {
       await this.#returnAll();
       return true;
@@ -158,9 +176,9 @@ export class LeaseKeeper {
     const leases = await store.readLeases();
     const amounts = leases.map(({ id, nanodollars }) => {
       const { held = 0 } = this.#allowances.get(formatBudgetId(id)) ?? {};
-      return { id, nanodollars: nanodollars - held };
+      return { id, nanodollars: nanodollars - held, isUnused: held === 0 };
     });
-    await store.giveBack(amounts.filter(({ nanodollars }) => nanodollars > 0));
+    await store.giveBack(amounts.filter(({ nanodollars }) => nanodollars >= 0));
   }
 
   async #runTick(): Promise<void> {
@@ -195,20 +213,19 @@ export class LeaseKeeper {
     const uncertain = all
       .filter(({ isUncertain, pending }) => isUncertain && pending === 0)
       .map((allowance) => ({ allowance, version: allowance.version }));
-    if (uncertain.length === 0) return;
+    if (uncertain.length === 0 || this.#options.hasUnwrittenRows()) return;
     const leases = await this.#options.store.readLeases();
     const byText = new Map(leases.map(({ id, nanodollars }) => [formatBudgetId(id), nanodollars]));
     for (const { allowance, version } of uncertain) {
       if (allowance.version !== version || allowance.pending > 0) continue;
-      allowance.leased = byText.get(allowance.text) ?? 0;
-      allowance.isUncertain = allowance.held > 0;
+      allowance.correct(byText.get(allowance.text) ?? 0);
     }
   }
 
   /** Gives idle money of a budget back at the request of another replica. */
   async #returnIdle(text: string): Promise<void> {
     const allowance = this.#allowances.get(text);
-    if (!allowance || allowance.idle <= 0) return;
+    if (!allowance || (allowance.idle <= 0 && !allowance.hasReclaimed)) return;
     try {
       await this.#giveBack([[allowance, allowance.idle]]);
       this.#options.store.announceReturn(allowance.id);
@@ -218,10 +235,10 @@ export class LeaseKeeper {
   }
 
   async #giveBack(parts: readonly (readonly [Allowance, number])[]): Promise<void> {
-    const amounts: BudgetAmount[] = [];
+    const amounts: ReturnedAmount[] = [];
     for (const [allowance, nanodollars] of parts) {
       const taken = allowance.takeIdle(nanodollars);
-      if (taken > 0) amounts.push({ id: allowance.id, nanodollars: taken });
+      if (taken > 0) amounts.push({ id: allowance.id, nanodollars: taken, isUnused: allowance.held === 0 });
     }
     if (amounts.length === 0) return;
     const allowances = parts.map(([allowance]) => allowance);

@@ -17,7 +17,7 @@ export interface Reservation {
    * @param costNanodollars undefined if the cost is not known yet.
    */
   end(costNanodollars: number | undefined): void;
-  /** Called when the row of the ended request is in the database, or stored in the journal until it can be written. */
+  /** Called when the row of the ended request is in the database. */
   commit(): void;
   /** Called instead of `end` and `commit` if the request was not started. Nothing was spent. */
   cancel(): void;

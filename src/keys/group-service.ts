@@ -15,7 +15,7 @@ import {
 import { type GroupRow, type ManagedGroup, toManagedGroup } from "./key-group.ts";
 import { insertAudit } from "./audit-rows.ts";
 import { type KeyChange, runKeyChange } from "./key-rows.ts";
-import { changeLimits, formatLimits } from "./limit-columns.ts";
+import { changeLimits, findChangeTime, formatLimits } from "./limit-columns.ts";
 import { type Actor, diffFields } from "./managed-key.ts";
 
 const ID_DIGITS = 16;
@@ -66,7 +66,10 @@ export class GroupService {
       const { name = before.name } = changes;
       if (name !== before.name) await this.#refuseTaken(change, name);
       const limits = formatLimits(changeLimits(toManagedGroup(before).limits, changes.limits));
-      const limits_changed_at = limits === before.limits ? before.limits_changed_at : this.#now();
+      const limits_changed_at =
+        limits === before.limits
+          ? before.limits_changed_at
+          : findChangeTime(before.limits_changed_at, this.#now());
       await updateGroup(change, before.id, { name, limits, limits_changed_at });
       const group = toManagedGroup({ ...before, name, limits, limits_changed_at });
       const details = diffGroups(toManagedGroup(before), group);

@@ -35,6 +35,8 @@ function selectKeys(db: Kysely<Tables>) {
 /** A running change of keys, in one transaction. */
 export interface KeyChange {
   readonly transaction: Transaction<Tables>;
+  /** Whether the database locks rows, as PostgreSQL does. SQLite has one lock. */
+  readonly locksRows: boolean;
   /** The revision of this change, which is higher than that of every earlier change. */
   readonly revision: number;
 }
@@ -51,7 +53,7 @@ export async function runKeyChange<T>(
       .set((eb) => ({ revision: eb("revision", "+", 1) }))
       .returning("revision")
       .executeTakeFirstOrThrow();
-    const result = await run({ transaction, revision });
+    const result = await run({ transaction, revision, locksRows: !sqlite });
     if (!sqlite) await sql`select pg_notify(${KEY_CHANNEL}, '')`.execute(transaction);
     return result;
   });

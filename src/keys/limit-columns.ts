@@ -32,6 +32,14 @@ export function parseEndUsers(column: string | null): EndUserSettings | null {
   return column === null ? null : (JSON.parse(column) as EndUserSettings);
 }
 
+/**
+ * Returns the time of a change of limits, in ms since 1970. It is later than the previous change, even if another machine, whose
+ * clock is ahead, made that one: processes that know both settings keep those with the later time.
+ */
+export function findChangeTime(previousChangeAt: number, now: number): number {
+  return Math.max(now, previousChangeAt + 1);
+}
+
 /** Applies changes to limits. @returns `limits` itself if nothing is to be changed. */
 export function changeLimits(limits: LimitSettings, changes: LimitChanges | undefined): LimitSettings {
   if (changes === undefined) return limits;

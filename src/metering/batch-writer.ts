@@ -1,3 +1,4 @@
+import type { Reservation } from "../budgets/reservation.ts";
 import { type RequestRow, STATE } from "./record.ts";
 import { ENTRY, readEntries } from "./journal/format.ts";
 import type { Journal, Segment } from "./journal/journal.ts";
@@ -42,6 +43,8 @@ export interface PendingRow {
   isQueued: boolean;
   /** Releases the journal entries of the request. Further calls have no effect. */
   release(): void;
+  /** Takes the reservation, which has to be committed when the database has the final row; undefined if there is none. */
+  takeReservation(): Reservation | undefined;
 }
 
 export interface BatchWriterOptions {
@@ -78,6 +81,8 @@ export class BatchWriter {
   #queued: PendingRow[] = [];
   /** Rows of the write in progress that are neither in the database nor spilled to the journal yet. */
   #writing: readonly PendingRow[] = [];
+  /** Reservations of spilled rows that are not in the database yet. The leases in the database still contain their costs. */
+  #spilledReservations: Reservation[] = [];
   #writeStartedAt = 0;
   #writeEnd: Promise<void> = Promise.resolve();
   #failedAt = 0;
@@ -184,7 +189,7 @@ export class BatchWriter {
         await this.#write(batch.slice(written, written + BATCH_MAX));
         this.#writing = this.#writing.slice(BATCH_MAX);
       }
-      for (const segment of this.#options.journal.takeSpilled()) await this.#replay(segment);
+      await this.#replaySpilled();
       this.#setHealthy();
       return "idle";
     } catch (error) {
@@ -199,7 +204,23 @@ export class BatchWriter {
     const rows = pending.map((row) => row.toRow());
     await this.#options.write(rows);
     // A request may have ended while its row was written as open. Its final row is not written yet, so nothing is released.
-    for (const [index, row] of pending.entries()) if (rows[index]?.state !== STATE.open) row.release();
+    for (const [index, row] of pending.entries()) {
+      if (rows[index]?.state === STATE.open) continue;
+      row.release();
+      row.takeReservation()?.commit();
+    }
+  }
+
+  async #replaySpilled(): Promise<void> {
+    const reservations = this.#spilledReservations;
+    this.#spilledReservations = [];
+    try {
+      for (const segment of this.#options.journal.takeSpilled()) await this.#replay(segment);
+    } catch (error) {
+      this.#spilledReservations.push(...reservations);
+      throw error;
+    }
+    for (const reservation of reservations) reservation.commit();
   }
 
   async #replay(segment: Segment): Promise<void> {
@@ -236,6 +257,8 @@ export class BatchWriter {
       this.#options.journal.spill(ended.map((row) => row.toRow()));
       for (const row of ended) {
         row.release();
+        const reservation = row.takeReservation();
+        if (reservation) this.#spilledReservations.push(reservation);
         // If the request ended while its row was being written, the row was queued again. The spilled row is the final one.
         row.isQueued = false;
       }

@@ -58,14 +58,17 @@ export class RequestEntry implements PendingRow, RequestMeter {
 
   release(): void {
     for (const segment of this.#segments.splice(0)) this.#options.journal.release(segment);
-    this.#reservation?.commit();
+  }
+
+  takeReservation(): Reservation | undefined {
+    const reservation = this.#reservation;
     this.#reservation = undefined;
+    return reservation;
   }
 
   /** Releases the record of a request that was not started. */
   withdraw(): void {
-    this.#reservation?.cancel();
-    this.#reservation = undefined;
+    this.takeReservation()?.cancel();
     this.release();
   }
 

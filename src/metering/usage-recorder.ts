@@ -156,6 +156,11 @@ export class UsageRecorder {
     return this.#writer.isHealthy;
   }
 
+  /** Whether rows of ended requests wait in the journal until they can be written to the database. */
+  get hasUnwrittenRows(): boolean {
+    return this.#journal.hasSpilled;
+  }
+
   /** Whether the journal accepts new requests. If not, the gateway rejects every request. */
   canBegin(): boolean {
     return this.#journal.isWritable();

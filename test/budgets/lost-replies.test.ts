@@ -1,9 +1,10 @@
 import { readdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { BudgetAdmission } from "../../src/budgets/budget-admission.ts";
 import { SqlBudgetStore } from "../../src/budgets/sql/sql-budget-store.ts";
 import { readSpent } from "../../src/metering/sql/budget-changes.ts";
-import { BudgetProcess, copyJournal } from "../support/budget-process.ts";
+import { BudgetProcess, copyJournal, endRequest } from "../support/budget-process.ts";
 import { createBudgetKey } from "../support/budget-replica.ts";
 import { FaultyDatabase } from "../support/faulty-database.ts";
 import { openTestDatabase } from "../support/test-database.ts";
@@ -76,4 +77,28 @@ test("another process returns the money of a process that could not do so when i
   copyJournal([], dead, process.instance);
   await replayJournals(database, dead);
   expect(await readLeased(database)).toBe(0);
+});
+
+test("a lease that is read again keeps the money of rows that wait in the journal", async () => {
+  const database = await openTestDatabase();
+  const dataDir = createTemporaryDirectory();
+  const settings = { database, databaseUrl: undefined, replicas: 1, waitMs: 300, now: () => Date.now() };
+  const process = new BudgetProcess({ ...settings, dataDir });
+  const context = await process.begin(KEY, await process.reserve(KEY, 600), { id: "r-1" });
+  process.recorderDatabase.isCut = true;
+  endRequest(context, 600);
+  await waitUntil(() => !process.recorder.isHealthy, "the row to be spilled");
+  process.budgetDatabase.faults.push("before");
+  await expect(process.reserve(KEY, 500)).rejects.toMatchObject({ code: "store_unavailable" });
+  // The keeper of leases reads the lease again within a second.
+  await sleep(1_200);
+  await expect(process.reserve(KEY, 500)).rejects.toMatchObject({ code: "budget_reserved" });
+  process.recorderDatabase.isCut = false;
+  await waitUntil(() => process.recorder.isHealthy, "the row to be written");
+  await expect(process.reserve(KEY, 500)).rejects.toMatchObject({ code: "budget_exceeded" });
+  (await process.reserve(KEY, 400)).cancel();
+  expect(await process.close()).toBe(true);
+  expect(await readBudgets(database)).toEqual([
+    { budget: "key:key_1 day", spent: 600, presumed: 0, leased: 0 },
+  ]);
 });

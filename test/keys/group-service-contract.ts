@@ -88,6 +88,7 @@ export function groupServiceContract(open: () => Promise<Database>): void {
     clock.now += 5;
     const removed = await groups.update("a", change({ budgets: { day: null, month: null } }), BY);
     expect(removed.limits).toMatchObject({ budgets: {}, requestsPerMinute: 60 });
+    clock.now += 5;
     expect((await groups.update("a", change(null), BY)).limits).toEqual({
       budgets: {},
       requestsPerMinute: null,
@@ -97,7 +98,18 @@ export function groupServiceContract(open: () => Promise<Database>): void {
     });
     clock.now += 5;
     const renamed = await groups.update("a", { name: "z" }, BY);
-    expect(renamed).toMatchObject({ name: "z", limitsChangedAt: NOW + 10 });
+    expect(renamed).toMatchObject({ name: "z", limitsChangedAt: NOW + 15 });
+  });
+
+  test("limits change later than before, even on a machine whose clock is behind: caches keep the newest", async () => {
+    const { groups, keys, clock } = await start();
+    await groups.create(createInput("a", DAY), BY);
+    await keys.create(createKeyInput("bob", { limits: DAY }), BY);
+    clock.now -= 5_000;
+    const lower = { budgets: { day: { limit_usd: 0.05 } } };
+    expect((await groups.update("a", change(lower), BY)).limitsChangedAt).toBe(NOW + 1);
+    expect((await keys.update("bob", changeKey({ limits: lower }), BY)).limitsChangedAt).toBe(NOW + 1);
+    expect((await keys.update("bob", changeKey({ owner: "Bob" }), BY)).limitsChangedAt).toBe(NOW + 1);
   });
 
   test("every change of a group is audited with its name, but not an update that changes nothing", async () => {

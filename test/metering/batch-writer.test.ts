@@ -44,6 +44,10 @@ class Request implements PendingRow {
 
   released = 0;
 
+  takeReservation(): undefined {
+    return undefined;
+  }
+
   release(): void {
     this.released++;
     this.#journal.release(this.segment);

@@ -33,7 +33,7 @@ export type RequestEnd = number | "pending" | "unknown" | "not sent";
 
 /** A process with a real recorder, journal and admission, but without HTTP, heartbeats and recovery. */
 export class BudgetProcess {
-  /** What the budgets see of the database, and what the recorder sees. */
+  /** The connections of the budgets and of the recorder to the database. */
   readonly budgetDatabase: FaultyDatabase;
   readonly recorderDatabase: FaultyDatabase;
   readonly budgets: BudgetAdmission;
@@ -66,6 +66,7 @@ export class BudgetProcess {
       }),
       waitMs,
       onFailure: () => {},
+      hasUnwrittenRows: () => this.recorder.hasUnwrittenRows,
       now,
     });
   }

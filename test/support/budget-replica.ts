@@ -38,6 +38,8 @@ export interface BudgetReplicaOptions {
 /** A request that was admitted. */
 export interface AdmittedRequest {
   readonly reservation: Reservation;
+  /** Writes the row of the open request. */
+  write(fields: Partial<RequestRow>): Promise<void>;
   /** Ends the request and writes its row. @param fields columns of the row, such as its state and cost. */
   end(fields: Partial<RequestRow>): Promise<void>;
 }
@@ -83,6 +85,9 @@ export class BudgetReplica {
     });
     return {
       reservation,
+      async write(fields) {
+        await writeRequests(database, [{ ...open, ...fields }]);
+      },
       async end(fields) {
         reservation.end(fields.cost_nanodollars ?? undefined);
         await writeRequests(database, [{ ...open, ...fields }]);

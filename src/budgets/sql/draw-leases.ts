@@ -86,13 +86,13 @@ function computeGrant(
 }
 
 /** Updates the limit in a row whose budget was changed, for reports and alerts. */
-async function saveLimit(
-  transaction: Kysely<Tables>,
-  { limit }: Draw,
+export async function saveLimit(
+  kysely: Kysely<Tables>,
+  { limit }: Pick<Draw, "limit">,
   row: BudgetPeriodTable,
 ): Promise<void> {
   if (row.limit_nanodollars === limit) return;
-  await transaction
+  await kysely
     .updateTable("budget_periods")
     .set({ limit_nanodollars: limit })
     .where("scope", "=", row.scope)

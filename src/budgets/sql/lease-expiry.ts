@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Database, Tables } from "../../store/database.ts";
 import { type BudgetId, formatBudgetId } from "../budget-id.ts";
-import type { BudgetAmount } from "../budget-store.ts";
+import type { BudgetAmount, ReturnedAmount } from "../budget-store.ts";
 import {
   addToLeases,
   addToPeriods,
@@ -98,7 +98,7 @@ function sumMoves(rows: readonly BudgetLeaseTable[], sign: 1 | -1): PeriodDelta[
 export async function returnLeases(
   database: Database,
   instance: string,
-  amounts: readonly BudgetAmount[],
+  amounts: readonly ReturnedAmount[],
 ): Promise<void> {
   if (amounts.length === 0) return;
   await database.kysely.transaction().execute(async (transaction) => {
@@ -123,15 +123,20 @@ export async function returnLeases(
       transaction,
       parts.map(({ row, taking }) => ({ id: toLeaseId(row), amount: -taking })),
     );
-    await deleteEmptyLeases(transaction, instance);
+    const unused = new Set(amounts.filter(({ isUnused }) => isUnused).map(({ id }) => formatBudgetId(id)));
+    for (const { row, taking } of parts)
+      if (taking === row.amount_nanodollars && unused.has(formatBudgetId(toBudgetId(row))))
+        await deleteLease(transaction, row);
   });
 }
 
-async function deleteEmptyLeases(transaction: Kysely<Tables>, instance: string): Promise<void> {
+async function deleteLease(transaction: Kysely<Tables>, row: BudgetLeaseTable): Promise<void> {
   await transaction
     .deleteFrom("budget_leases")
-    .where("instance", "=", instance)
-    .where("amount_nanodollars", "=", 0)
+    .where("instance", "=", row.instance)
+    .where("scope", "=", row.scope)
+    .where("period", "=", row.period)
+    .where("starts_at", "=", row.starts_at)
     .execute();
 }
 
@@ -150,5 +155,10 @@ export async function readLeases({ kysely }: Database, instance: string): Promis
  * the lease holds the reservations of requests that are not.
  */
 export async function releaseLeases(database: Database, instance: string): Promise<void> {
-  await returnLeases(database, instance, await readLeases(database, instance));
+  const leases = await readLeases(database, instance);
+  await returnLeases(
+    database,
+    instance,
+    leases.map((lease) => ({ ...lease, isUnused: true })),
+  );
 }

@@ -110,7 +110,8 @@ function findLeaseDelta({ leases }: Sums, id: LeaseId): LeaseDelta {
 
 /**
  * Takes money from leases, and subtracts it from the total of leases of its budget; from the presumed amount, if the process
- * counts as dead. A lease that has less gives what it has. A positive amount is added to the lease.
+ * counts as dead. A lease that has less gives what it has. A positive amount is added to the lease, unless the process has no
+ * lease: it has ended, and its lease was released.
  */
 async function changeLeases(database: Database, transaction: Kysely<Tables>, sums: Sums): Promise<void> {
   const wanted = [...sums.leases.values()].filter(({ amount }) => amount !== 0);
@@ -121,11 +122,12 @@ async function changeLeases(database: Database, transaction: Kysely<Tables>, sum
   );
   const deltas = wanted.flatMap((change) => {
     const row = rows.get(formatLeaseId(change.id));
-    const amount = Math.max(change.amount, -(row?.amount_nanodollars ?? 0));
+    if (!row) return [];
+    const amount = Math.max(change.amount, -row.amount_nanodollars);
     if (amount === 0) return [];
     const { scope, period, startsAt } = change.id;
     const delta = findPeriodDelta(sums, { scope, period, startsAt });
-    if (row?.is_expired === 1) delta.presumed += amount;
+    if (row.is_expired === 1) delta.presumed += amount;
     else delta.leased += amount;
     return [{ id: change.id, amount }];
   });

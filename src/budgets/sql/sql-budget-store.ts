@@ -7,12 +7,13 @@ import type {
   BudgetStore,
   Draw,
   DrawnBudget,
+  ReturnedAmount,
   ReturnListener,
   Spending,
   StoredBudget,
 } from "../budget-store.ts";
 import { readPeriods } from "./budget-rows.ts";
-import { drawLeases } from "./draw-leases.ts";
+import { drawLeases, saveLimit } from "./draw-leases.ts";
 import { readLeases, returnLeases } from "./lease-expiry.ts";
 import { openBudget, type ReadSpent } from "./open-budgets.ts";
 
@@ -60,7 +61,7 @@ export class SqlBudgetStore implements BudgetStore {
       if (!rows.has(formatBudgetId(budget.id))) await openBudget(database, budget, readSpent);
   }
 
-  async giveBack(amounts: readonly BudgetAmount[]): Promise<void> {
+  async giveBack(amounts: readonly ReturnedAmount[]): Promise<void> {
     await returnLeases(this.#options.database, this.#options.instance, amounts);
   }
 
@@ -74,6 +75,11 @@ export class SqlBudgetStore implements BudgetStore {
       this.#options.database,
       budgets.map(({ id }) => id),
     );
+    // No draw saves the limits of soft budgets, from which no money is drawn.
+    for (const budget of budgets) {
+      const row = rows.get(formatBudgetId(budget.id));
+      if (row) await saveLimit(this.#options.database.kysely, budget, row);
+    }
     return budgets.map(({ id }) => {
       const row = rows.get(formatBudgetId(id));
       return { spent: row?.spent_nanodollars ?? 0, presumed: row?.presumed_nanodollars ?? 0 };

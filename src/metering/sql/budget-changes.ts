@@ -4,7 +4,7 @@ import { type RecordChange, settleBudgets } from "../../budgets/sql/settle-budge
 import { parseScope } from "../../budgets/scopes.ts";
 import type { Database, Tables } from "../../store/database.ts";
 import { alertThresholds } from "./budget-alerts.ts";
-import { type RequestRow, STATE, type State } from "../record.ts";
+import { INTERRUPTED, type RequestRow, STATE, type State } from "../record.ts";
 
 /** A changed record, and the state that it had in the database before; undefined if it was not there. */
 export interface ChangedRow {
@@ -43,7 +43,8 @@ function toRecordChange({ row, before = STATE.open, isOwnWrite = false }: Change
   const [from, to] = [HELD_BY[before], HELD_BY[row.state]];
   if (from === to) return [];
   const spent = row.state === STATE.settled ? (row.cost_nanodollars ?? 0) : 0;
-  const fromLease = computeFromLease({ from, to, reserved, spent, isOwnWrite });
+  const mayBelieveInLease = isOwnWrite || row.outcome === INTERRUPTED;
+  const fromLease = computeFromLease({ from, to, reserved, spent, mayBelieveInLease });
   const presumed = (to === "presumed" ? reserved : 0) - (from === "presumed" ? reserved : 0);
   return [
     {
@@ -65,17 +66,18 @@ interface Move {
   readonly to: "lease" | "presumed" | "nothing";
   readonly reserved: number;
   readonly spent: number;
-  readonly isOwnWrite: boolean;
+  readonly mayBelieveInLease: boolean;
 }
 
 /**
  * Computes the amount to take from the lease. When a process learns the cost of its own request, it keeps the rest of the
- * reservation in its lease. If the reservation was presumed meanwhile, the rest returns to the lease: the amount is negative.
+ * reservation in its lease. If another process presumed the reservation meanwhile, the rest returns to the lease: the amount is
+ * negative. The rest also returns if a third process settles the request, because its own process may be alive and count on it.
  */
-function computeFromLease({ from, to, reserved, spent, isOwnWrite }: Move): number {
+function computeFromLease({ from, to, reserved, spent, mayBelieveInLease }: Move): number {
   const used = Math.min(spent, reserved);
   if (from === "lease") return to === "presumed" ? reserved : used;
-  return isOwnWrite && to === "nothing" ? used - reserved : 0;
+  return mayBelieveInLease && to === "nothing" ? used - reserved : 0;
 }
 
 /** Reads what the requests of a scope that began in a period have cost, from the daily sums. Periods begin with a day. */

@@ -101,7 +101,7 @@ export async function adoptOrphans(
 ): Promise<RequestRow[]> {
   const now = databaseTime(database);
   const lostBefore = databaseTime(database, -lostAfterMs);
-  return database.kysely.transaction().execute(async (transaction) => {
+  const lost = await database.kysely.transaction().execute(async (transaction) => {
     const updateOrphans = (silentMs: number) =>
       transaction
         .updateTable("requests")
@@ -119,20 +119,24 @@ export async function adoptOrphans(
       .where(sql<string>`coalesce(generation_id, '')`, "!=", "")
       .returningAll()
       .execute();
-    const lost = await updateOrphans(Math.max(deadAfterMs, lostAfterMs))
+    const givenUp = await updateOrphans(Math.max(deadAfterMs, lostAfterMs))
       .set({ ...UNKNOWN_COST, outcome: INTERRUPTED, ended_at: now })
       .where("generation_id", "is", null)
       // A start time in the future comes from a clock that was ahead, so the age of the row is not known.
       .where((eb) => eb.or([eb("started_at", "<", lostBefore), eb("started_at", ">", now)]))
       .returningAll()
       .execute();
-    await addToRollups(database, transaction, lost);
-    const orphans = [...adopted, ...lost].map((row) => ({ row, before: STATE.open }));
+    await addToRollups(database, transaction, givenUp);
+    const orphans = [...adopted, ...givenUp].map((row) => ({ row, before: STATE.open }));
     await changeBudgets(database, transaction, orphans);
+    await alertUnknownCosts(database, transaction, givenUp);
+    return givenUp;
+  });
+  // Locks rows of budgets again. In the same transaction, this could cause a deadlock with a process that draws money.
+  await database.kysely.transaction().execute(async (transaction) => {
     await expireLeases(database, transaction, await listDead(database, transaction, deadAfterMs));
     // If such a process is alive after all, its next heartbeat registers it again.
     await transaction.deleteFrom("instances").where("seen_at", "<", lostBefore).execute();
-    await alertUnknownCosts(database, transaction, lost);
-    return lost;
   });
+  return lost;
 }

@@ -9,6 +9,15 @@ export const END_USERS = ["ann", "bob"] as const;
 export const KEY_IDS = ["a", "b", "c"] as const;
 export type KeyId = (typeof KEY_IDS)[number];
 
+/** A request to be admitted. */
+export interface Order {
+  /** Index of the process. */
+  readonly process: number;
+  readonly key: KeyId;
+  readonly endUser: string | undefined;
+  readonly worstCase: number;
+}
+
 /** Creates the budgets at their first limits. All budgets of end users have one limit. */
 export function createBudgets(): ModelBudget[] {
   return [

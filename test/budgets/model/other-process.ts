@@ -7,7 +7,7 @@ import { writeRequests } from "../../../src/metering/sql/upsert.ts";
 import type { Database } from "../../../src/store/database.ts";
 import type { Reference } from "./reference.ts";
 
-// What another process does to the requests of a process that is dead, or that seems dead.
+// Another process does this to the requests of a process that is dead, or that seems dead.
 
 const HOUR_MS = 3_600_000;
 const DEAD_AFTER_MS = 60_000;
@@ -57,6 +57,8 @@ export async function lookUpCosts(database: Database, reference: Reference, limi
     .execute();
   for (const { id, request_id } of pending) {
     const request = reference.requests.get(request_id);
+    // Upstream has ended a request that was taken over, although its own process still reads the response.
+    if (request?.isAdopted) request.billed ??= request.worstCase >> 2;
     if (request?.billed === undefined) continue;
     await settleRow(database, id, {
       state: "settled",

@@ -20,7 +20,7 @@ export interface ModelRequest {
   /** The budgets that it counts in, by their periods: `key:a day 1790000000000`. */
   readonly budgets: readonly string[];
   readonly worstCase: number;
-  /** What upstream has billed; undefined while the request runs. A running request may cost its worst case. */
+  /** The bill of upstream; undefined while the request runs. A running request may cost its worst case. */
   billed: number | undefined;
   /** Whether the gateway may know the bill. */
   isBillKnown: boolean;

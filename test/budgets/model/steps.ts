@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import type { Fault } from "../../support/faulty-database.ts";
-import { END_USERS, KEY_IDS } from "./keys.ts";
-import type { Order, World } from "./world.ts";
+import { END_USERS, KEY_IDS, type Order } from "./keys.ts";
+import type { World } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
 
