@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 // `architecture` reads source and documentation and is part of `npm run check`. `unit` needs nothing but Node and npm and is what `npm test`
 // runs. `fidelity` replays recorded exchanges with OpenRouter, `service` needs a real Redis,
-// PostgreSQL and its client, sqlite3, Chromium, nginx, HAProxy, Caddy, and root with iproute2, `simulation` PostgreSQL, `restarts` nginx and HAProxy,
+// PostgreSQL and its client, sqlite3, Chromium, nginx, HAProxy, Caddy, and root with iproute2, `simulation` and `limits-simulation` PostgreSQL, `restarts` nginx and HAProxy,
 // `soak` Linux, `verify` runs the product's own
 // fidelity suite against gateways good and bad, `sdks` needs the SDKs of all languages, `clients` coding agents. CI runs them all.
 const project = (name: string, include: string[], exclude: string[] = []) => ({
@@ -16,6 +16,7 @@ const SUITES = [
   "test/fidelity/**",
   "test/service/**",
   "test/simulation/**",
+  "test/limits-simulation/**",
   "test/restarts/**",
   "test/soak/**",
   "test/verify/**",
@@ -31,6 +32,7 @@ export default defineConfig({
       project("fidelity", ["test/fidelity/**/*.test.ts"]),
       project("service", ["test/service/**/*.test.ts"]),
       project("simulation", ["test/simulation/**/*.test.ts"]),
+      project("limits-simulation", ["test/limits-simulation/**/*.test.ts"]),
       project("restarts", ["test/restarts/**/*.test.ts"]),
       project("soak", ["test/soak/**/*.test.ts"]),
       project("verify", ["test/verify/**/*.test.ts"]),
