@@ -25,18 +25,21 @@ export interface Routes {
 }
 
 /**
- * Finds every endpoint that may serve a request with one model. Only `provider.max_price` excludes endpoints. Fallbacks, load
- * balancing, `:nitro` and most preferences can choose any listed endpoint. `provider.only` excludes none, because OpenRouter
- * merges it with account settings that the gateway does not know.
+ * Finds every endpoint that may serve a request with one model. Only `provider.max_price` excludes endpoints, except those of
+ * the requested service tier. Fallbacks, load balancing, `:nitro` and most preferences can choose any listed endpoint.
+ * `provider.only` excludes none, because OpenRouter merges it with account settings that the gateway does not know.
  */
 export function findRoutes({ model, endpoints = [] }: CandidateModel, request: JsonObject): Routes {
   const maxPrice = readMaxPrice(request);
   const top = readFields(model["top_provider"]);
   const listed = [{ ...model, max_completion_tokens: top["max_completion_tokens"] }, ...endpoints];
-  const sources = listed.map((one) => ({ pricing: readFields(one["pricing"]) }));
   const mayReason = model["reasoning"] != null || listed.some(canReason);
   const missing = findMissingRoute(model.id, endpoints, request);
-  const eligible = sources.filter((source) => mayServe(source, maxPrice));
+  const tier = request["service_tier"];
+  const eligible = listed
+    .map((one) => ({ pricing: readFields(one["pricing"]), isOfTier: servesTier(one["tag"], tier) }))
+    // OpenRouter may not apply provider.max_price to a tier.
+    .filter((source) => source.isOfTier || mayServe(source, maxPrice));
   if (missing === undefined && eligible.length > 0)
     return { sources: eligible, limits: listed.map(readCompletionLimits), mayReason, notes: [] };
   const worstCase = missing?.isTier ? undefined : toWorstCaseSource(maxPrice);
@@ -70,7 +73,7 @@ function findMissingRoute(
 ): MissingRoute | undefined {
   const tags = endpoints.map((endpoint) => String(endpoint["tag"]).toLowerCase());
   const tier = request["service_tier"];
-  if (!BASE_TIERS.has(tier) && !tags.some((tag) => SUFFIXES.get(tier)?.includes(tag.split("/").at(-1) ?? "")))
+  if (!BASE_TIERS.has(tier) && !tags.some((tag) => servesTier(tag, tier)))
     return { reason: `The prices of this service_tier are not listed for ${id}.`, isTier: true };
   if (endpoints.length === 0) return { reason: `The endpoints of ${id} are not known now.`, isTier: false };
   const provider = readFields(request["provider"]);
@@ -102,6 +105,12 @@ const SUFFIXES: ReadonlyMap<unknown, readonly string[]> = new Map([
   ["fast", ["priority", "fast"]],
   ["flex", ["flex"]],
 ]);
+
+/** Whether an endpoint has the prices of a service tier. @param tag undefined for the entry of a model. */
+function servesTier(tag: unknown, tier: unknown): boolean {
+  const suffixes = SUFFIXES.get(tier);
+  return suffixes !== undefined && suffixes.includes(String(tag).toLowerCase().split("/").at(-1) ?? "");
+}
 
 /** Maximum number of slugs to compare with the endpoints of every model. OpenRouter has fewer than 100 providers. */
 const SLUGS_MAX = 256;
