@@ -14,11 +14,17 @@ export interface CandidateModel {
   readonly unbounded?: readonly UnboundedCost[];
 }
 
-/** The known endpoints that may serve a request, with their prices and limits. */
-export interface Routes {
+/** Prices and limits of endpoints. */
+interface RoutePrices {
   readonly sources: readonly PriceSource[];
   /** Limits of all endpoints; undefined: not every endpoint is known. */
   readonly limits: readonly CompletionLimits[] | undefined;
+}
+
+/** The known endpoints that may serve a request, with their prices and limits. No sources: its highest price is not known. */
+export interface Routes extends RoutePrices {
+  /** The listed endpoints that may serve the request, even if others may, too. */
+  readonly listed: RoutePrices;
   readonly mayReason: boolean;
   /** Sentences for the client. */
   readonly notes: readonly string[];
@@ -32,22 +38,23 @@ export interface Routes {
 export function findRoutes({ model, endpoints = [] }: CandidateModel, request: JsonObject): Routes {
   const maxPrice = readMaxPrice(request);
   const top = readFields(model["top_provider"]);
-  const listed = [{ ...model, max_completion_tokens: top["max_completion_tokens"] }, ...endpoints];
-  const mayReason = model["reasoning"] != null || listed.some(canReason);
+  const entries = [{ ...model, max_completion_tokens: top["max_completion_tokens"] }, ...endpoints];
+  const mayReason = model["reasoning"] != null || entries.some(canReason);
   const missing = findMissingRoute(model.id, endpoints, request);
   const tier = request["service_tier"];
-  const eligible = listed
+  const eligible = entries
     .map((one) => ({ pricing: readFields(one["pricing"]), isOfTier: servesTier(one["tag"], tier) }))
     // OpenRouter may not apply provider.max_price to a tier.
     .filter((source) => source.isOfTier || mayServe(source, maxPrice));
-  if (missing === undefined && eligible.length > 0)
-    return { sources: eligible, limits: listed.map(readCompletionLimits), mayReason, notes: [] };
+  const listed = { sources: eligible, limits: entries.map(readCompletionLimits) };
+  if (missing === undefined && eligible.length > 0) return { ...listed, listed, mayReason, notes: [] };
   const worstCase = missing?.isTier ? undefined : toWorstCaseSource(maxPrice);
   const reason = missing?.reason ?? `No listed endpoint of ${model.id} is within provider.max_price.`;
   if (worstCase)
     return {
       sources: [...eligible, worstCase],
       limits: undefined,
+      listed,
       mayReason,
       notes: [
         `${reason} The highest prices are therefore ten times provider.max_price, to include long prompts and caches.`,
@@ -56,7 +63,7 @@ export function findRoutes({ model, endpoints = [] }: CandidateModel, request: J
   const remedy = missing?.isTier
     ? "Drop service_tier to get an upper bound."
     : "Set prompt, completion and request of provider.max_price to get an upper bound.";
-  return { sources: [], limits: undefined, mayReason, notes: [`${reason} ${remedy}`] };
+  return { sources: [], limits: undefined, listed, mayReason, notes: [`${reason} ${remedy}`] };
 }
 
 interface MissingRoute {
