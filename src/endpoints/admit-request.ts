@@ -68,13 +68,19 @@ async function reserveLater(
   return budgets.admit(account, toReservedAmount(await worstCase, key));
 }
 
-/** Returns the amount to reserve in nanodollars. @throws GatewayError unbounded_cost. */
+/**
+ * Returns the amount to reserve in nanodollars. A fixed reservation does not replace the part of the cost that has a bound:
+ * otherwise a client could lower the reservation of a dear request by an unknown field.
+ * @throws GatewayError unbounded_cost.
+ */
 function toReservedAmount(
-  { nanodollars, unbounded: [reason] }: WorstCase,
-  { unboundedReservationNanodollars }: BudgetedKey,
+  { nanodollars, boundedNanodollars, unbounded }: WorstCase,
+  { unboundedReservationNanodollars: fixed }: BudgetedKey,
 ): number {
-  const amount = nanodollars ?? unboundedReservationNanodollars;
-  if (amount !== null) return amount;
+  if (nanodollars !== null) return nanodollars;
+  const avoidable = unbounded.find(({ isAvoidable }) => isAvoidable);
+  if (fixed !== null && !avoidable) return Math.max(fixed, boundedNanodollars);
+  const reason = avoidable ?? unbounded[0];
   throw new GatewayError(
     "unbounded_cost",
     `The key has a hard budget, and the cost of the request has no upper bound. ${reason?.note ?? ""}`,

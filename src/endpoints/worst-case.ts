@@ -148,6 +148,7 @@ const TOO_MANY_MODELS: UnboundedCost = {
   name: "models",
   note: `The prices of more than ${PRICED_MODELS_MAX} models are not looked up: name fewer models.`,
   param: "models",
+  isAvoidable: true,
 };
 const NO_PRICES: UnboundedCost = {
   name: "prices",

@@ -1,7 +1,7 @@
 import { findLongestCompletion, type LongestCompletion } from "./completion-size.ts";
 import type { CostRules } from "./cost-rules.ts";
-import { type CandidateModel, findRoutes, type Routes } from "./endpoints.ts";
-import { findPriceRanges, listPriceSteps } from "./prices.ts";
+import { type CandidateModel, findRoutes } from "./endpoints.ts";
+import { findPriceRanges, listPriceSteps, type PriceSource } from "./prices.ts";
 import { type UnboundedCost, findUnboundedModelCosts } from "./unbounded-costs.ts";
 import type { JsonObject } from "../json-values.ts";
 
@@ -21,7 +21,10 @@ interface PriceStep {
 /** The highest prices and the limits of a model's endpoints, as numbers, so that bounding a cost takes little time. */
 export interface CompiledModel {
   readonly id: string;
-  /** By number of prompt tokens. The first step applies from 0. */
+  /**
+   * By number of prompt tokens. The first step applies from 0. If endpoints that are not listed may serve the request, these are
+   * the prices of the listed ones, and `unbounded` has a reason.
+   */
   readonly steps: readonly [PriceStep, ...PriceStep[]];
   readonly longest: LongestCompletion;
   readonly mayReason: boolean;
@@ -42,12 +45,14 @@ export function compileModel(
 ): CompiledModel {
   const { model, unbounded = [] } = candidate;
   const routes = findRoutes(candidate, fields);
-  const steps = compileSteps(routes, output !== "text");
-  const reasons = routes.sources.length === 0 ? routes.notes : findUnlistedPrice(model.id, steps, output);
+  const isKnown = routes.sources.length > 0;
+  const { sources, limits } = isKnown ? routes : routes.listed;
+  const steps = compileSteps(sources, output !== "text");
+  const reasons = isKnown ? findUnlistedPrice(model.id, steps, output) : routes.notes;
   return {
     id: model.id,
     steps,
-    longest: findLongestCompletion(routes.limits),
+    longest: findLongestCompletion(limits),
     mayReason: routes.mayReason,
     unbounded: [
       ...findUnboundedModelCosts(model, output),
@@ -72,7 +77,7 @@ function findUnlistedPrice(
 }
 
 /** @param isPromptOnly whether the model generates no tokens. */
-function compileSteps({ sources }: Routes, isPromptOnly: boolean): [PriceStep, ...PriceStep[]] {
+function compileSteps(sources: readonly PriceSource[], isPromptOnly: boolean): [PriceStep, ...PriceStep[]] {
   const compileStep = (fromTokens: number): PriceStep => {
     const read = (mayUseLongCache: boolean) =>
       findPriceRanges(sources, { maxPromptTokens: fromTokens, mayUseLongCache });

@@ -14,37 +14,47 @@ export interface CandidateModel {
   readonly unbounded?: readonly UnboundedCost[];
 }
 
-/** The known endpoints that may serve a request, with their prices and limits. */
-export interface Routes {
+/** Prices and limits of endpoints. */
+interface RoutePrices {
   readonly sources: readonly PriceSource[];
   /** Limits of all endpoints; undefined: not every endpoint is known. */
   readonly limits: readonly CompletionLimits[] | undefined;
+}
+
+/** The known endpoints that may serve a request, with their prices and limits. No sources: its highest price is not known. */
+export interface Routes extends RoutePrices {
+  /** The listed endpoints that may serve the request, even if others may, too. */
+  readonly listed: RoutePrices;
   readonly mayReason: boolean;
   /** Sentences for the client. */
   readonly notes: readonly string[];
 }
 
 /**
- * Finds every endpoint that may serve a request with one model. Only `provider.max_price` excludes endpoints. Fallbacks, load
- * balancing, `:nitro` and most preferences can choose any listed endpoint. `provider.only` excludes none, because OpenRouter
- * merges it with account settings that the gateway does not know.
+ * Finds every endpoint that may serve a request with one model. Only `provider.max_price` excludes endpoints, except those of
+ * the requested service tier. Fallbacks, load balancing, `:nitro` and most preferences can choose any listed endpoint.
+ * `provider.only` excludes none, because OpenRouter merges it with account settings that the gateway does not know.
  */
 export function findRoutes({ model, endpoints = [] }: CandidateModel, request: JsonObject): Routes {
   const maxPrice = readMaxPrice(request);
   const top = readFields(model["top_provider"]);
-  const listed = [{ ...model, max_completion_tokens: top["max_completion_tokens"] }, ...endpoints];
-  const sources = listed.map((one) => ({ pricing: readFields(one["pricing"]) }));
-  const mayReason = model["reasoning"] != null || listed.some(canReason);
+  const entries = [{ ...model, max_completion_tokens: top["max_completion_tokens"] }, ...endpoints];
+  const mayReason = model["reasoning"] != null || entries.some(canReason);
   const missing = findMissingRoute(model.id, endpoints, request);
-  const eligible = sources.filter((source) => mayServe(source, maxPrice));
-  if (missing === undefined && eligible.length > 0)
-    return { sources: eligible, limits: listed.map(readCompletionLimits), mayReason, notes: [] };
+  const tier = request["service_tier"];
+  const eligible = entries
+    .map((one) => ({ pricing: readFields(one["pricing"]), isOfTier: servesTier(one["tag"], tier) }))
+    // OpenRouter may not apply provider.max_price to a tier.
+    .filter((source) => source.isOfTier || mayServe(source, maxPrice));
+  const listed = { sources: eligible, limits: entries.map(readCompletionLimits) };
+  if (missing === undefined && eligible.length > 0) return { ...listed, listed, mayReason, notes: [] };
   const worstCase = missing?.isTier ? undefined : toWorstCaseSource(maxPrice);
   const reason = missing?.reason ?? `No listed endpoint of ${model.id} is within provider.max_price.`;
   if (worstCase)
     return {
       sources: [...eligible, worstCase],
       limits: undefined,
+      listed,
       mayReason,
       notes: [
         `${reason} The highest prices are therefore ten times provider.max_price, to include long prompts and caches.`,
@@ -53,7 +63,7 @@ export function findRoutes({ model, endpoints = [] }: CandidateModel, request: J
   const remedy = missing?.isTier
     ? "Drop service_tier to get an upper bound."
     : "Set prompt, completion and request of provider.max_price to get an upper bound.";
-  return { sources: [], limits: undefined, mayReason, notes: [`${reason} ${remedy}`] };
+  return { sources: [], limits: undefined, listed, mayReason, notes: [`${reason} ${remedy}`] };
 }
 
 interface MissingRoute {
@@ -70,7 +80,7 @@ function findMissingRoute(
 ): MissingRoute | undefined {
   const tags = endpoints.map((endpoint) => String(endpoint["tag"]).toLowerCase());
   const tier = request["service_tier"];
-  if (!BASE_TIERS.has(tier) && !tags.some((tag) => SUFFIXES.get(tier)?.includes(tag.split("/").at(-1) ?? "")))
+  if (!BASE_TIERS.has(tier) && !tags.some((tag) => servesTier(tag, tier)))
     return { reason: `The prices of this service_tier are not listed for ${id}.`, isTier: true };
   if (endpoints.length === 0) return { reason: `The endpoints of ${id} are not known now.`, isTier: false };
   const provider = readFields(request["provider"]);
@@ -102,6 +112,12 @@ const SUFFIXES: ReadonlyMap<unknown, readonly string[]> = new Map([
   ["fast", ["priority", "fast"]],
   ["flex", ["flex"]],
 ]);
+
+/** Whether an endpoint has the prices of a service tier. @param tag undefined for the entry of a model. */
+function servesTier(tag: unknown, tier: unknown): boolean {
+  const suffixes = SUFFIXES.get(tier);
+  return suffixes !== undefined && suffixes.includes(String(tag).toLowerCase().split("/").at(-1) ?? "");
+}
 
 /** Maximum number of slugs to compare with the endpoints of every model. OpenRouter has fewer than 100 providers. */
 const SLUGS_MAX = 256;

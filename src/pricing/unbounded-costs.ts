@@ -8,6 +8,8 @@ export interface UnboundedCost {
   readonly note: string;
   /** The field of the request that is the cause, if it is one field. */
   readonly param?: string;
+  /** Whether the request is refused even if the key has a fixed reservation, because any client can avoid the cause. */
+  readonly isAvoidable?: boolean;
 }
 
 /** Finds the costs of the requests of one endpoint that their size does not bound. */

@@ -16,6 +16,11 @@ export interface WorstCase {
   readonly completionTokens: number | null;
   /** Whole nanodollars (1e-9 USD) of the dearest model that may serve the request; null: unbounded. */
   readonly nanodollars: number | null;
+  /**
+   * The part of the cost that has a bound, in whole nanodollars. It equals `nanodollars` unless that is null. Otherwise the
+   * request may cost more.
+   */
+  readonly boundedNanodollars: number;
   /** Reasons why the cost is unbounded; empty if and only if it is bounded. */
   readonly unbounded: readonly UnboundedCost[];
 }
@@ -55,7 +60,7 @@ export function boundPlainWorstCase(
     nanodollars = Math.max(nanodollars, boundModelCost(model, promptTokens, each));
   }
   return Number.isSafeInteger(nanodollars) && Number.isSafeInteger(completionTokens)
-    ? { promptTokens, completionTokens, nanodollars, unbounded: NONE }
+    ? { promptTokens, completionTokens, nanodollars, boundedNanodollars: nanodollars, unbounded: NONE }
     : undefined;
 }
 
@@ -127,7 +132,7 @@ export function boundWorstCase(
   const chatFields = rules.completion?.toChatFields(fields);
   const predictionBytes = rules.completion?.boundRepeatedBytes?.(body) ?? 0;
   let completionTokens: number | null = 0;
-  let nanodollars = 0;
+  let boundedNanodollars = 0;
   for (const model of models) {
     const { longest, mayReason } = model;
     const factors = { longest, mayReason, tokensPerByte, predictionBytes };
@@ -136,16 +141,18 @@ export function boundWorstCase(
     if (tokens === null) reasons.push(createLimitReason(rules));
     completionTokens =
       completionTokens === null || tokens === null ? null : Math.max(completionTokens, tokens);
+    const cost = boundModelCost(model, promptTokens ?? body.bytes.length, tokens ?? 0, charges);
+    if (Number.isFinite(cost))
+      boundedNanodollars = Math.max(boundedNanodollars, Math.min(cost, Number.MAX_SAFE_INTEGER));
     if (promptTokens === null || tokens === null || model.unbounded.length > 0) continue;
-    const cost = boundModelCost(model, promptTokens, tokens, charges);
-    if (Number.isSafeInteger(cost)) nanodollars = Math.max(nanodollars, cost);
-    else reasons.push(explainCost(model, cost));
+    if (!Number.isSafeInteger(cost)) reasons.push(explainCost(model, cost));
   }
   const distinct = [...new Map(reasons.map((reason) => [reason.name + reason.note, reason])).values()];
   return {
     promptTokens,
     completionTokens: models.length === 0 ? null : completionTokens,
-    nanodollars: distinct.length === 0 ? nanodollars : null,
+    nanodollars: distinct.length === 0 ? boundedNanodollars : null,
+    boundedNanodollars,
     unbounded: distinct,
   };
 }

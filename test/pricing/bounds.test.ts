@@ -146,6 +146,21 @@ test("provider.max_price excludes more expensive endpoints", () => {
   expect(both.highest).toBeLessThan(compareCosts(buildRequest("Hi"), [PLAIN_ENDPOINT, PRIORITY]).highest);
 });
 
+test("provider.max_price does not exclude the endpoints of the requested service tier", () => {
+  const provider = { max_price: { prompt: "0.2", completion: 0.7 } };
+  const limited = compareCosts(buildRequest("Hi", { service_tier: "priority", provider }), [
+    PLAIN_ENDPOINT,
+    PRIORITY,
+  ]);
+  const flex = compareCosts(buildRequest("Hi", { service_tier: "flex", provider }), [
+    PLAIN_ENDPOINT,
+    PRIORITY,
+    { ...PLAIN_ENDPOINT, tag: "openai/flex" },
+  ]);
+  expect([limited, flex]).toMatchObject([WITHIN, WITHIN]);
+  expect(limited.highest).toBeGreaterThan(1.5 * flex.highest);
+});
+
 test("provider.max_price does not exclude an endpoint whose discounted prices are below it", () => {
   const long = { from: 1_000_000, prompt: 400, completion: 1_200 };
   const discounted = { ...PRIORITY, tag: "b", prompt: 400, completion: 1_200, long, discountPercent: 50 };

@@ -24,8 +24,16 @@ export const PLAIN_ENDPOINT: Endpoint = {
 const formatUsd = (nanodollars: number): string => (nanodollars / 1e9).toFixed(9);
 
 /** Converts an endpoint to the format of OpenRouter's list. */
-function toListedEndpoint(endpoint: Endpoint): Json {
-  const { long, contextTokens, maxCompletionTokens, supportsReasoning, tag, discountPercent } = endpoint;
+export function toListedEndpoint(endpoint: Endpoint): Json {
+  const {
+    long,
+    longCacheWrite,
+    contextTokens,
+    maxCompletionTokens,
+    supportsReasoning,
+    tag,
+    discountPercent,
+  } = endpoint;
   return {
     tag,
     context_length: contextTokens,
@@ -37,6 +45,7 @@ function toListedEndpoint(endpoint: Endpoint): Json {
       request: formatUsd(endpoint.request),
       input_cache_read: formatUsd(endpoint.cacheRead),
       input_cache_write: formatUsd(endpoint.cacheWrite),
+      ...(longCacheWrite !== undefined && { input_cache_write_1h: formatUsd(longCacheWrite) }),
       internal_reasoning: formatUsd(endpoint.reasoning),
       discount: discountPercent / 100,
       overrides: [

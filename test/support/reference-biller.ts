@@ -110,7 +110,7 @@ export interface Choices {
   readonly reasoningOnTop: boolean;
   /** Whether the larger limit applies if a request has both `max_tokens` and `max_completion_tokens`. */
   readonly largerLimit: boolean;
-  readonly cache: "none" | "read" | "write" | "response";
+  readonly cache: "none" | "read" | "write" | "longWrite" | "response";
 }
 
 /** Prices of an endpoint, in nanodollars per token or per request. */
@@ -121,6 +121,8 @@ export interface Endpoint {
   readonly request: number;
   readonly cacheRead: number;
   readonly cacheWrite: number;
+  /** Price of a cache entry that is kept for an hour, for requests with `ttl`; undefined: the same as `cacheWrite`. */
+  readonly longCacheWrite?: number;
   readonly reasoning: number;
   /** Prices of prompts of more than `from` tokens. */
   readonly long: { readonly from: number; readonly prompt: number; readonly completion: number };
@@ -153,7 +155,7 @@ function serves(endpoint: Endpoint, request: Json): boolean {
   // Service tiers have slugs of their own. Without a slug, `:nitro` and `sort` may select any endpoint.
   if (only && !only.some((slug) => tag === slug || tag.split("/")[0] === slug)) return false;
   const within = (price: number, limit: unknown, unit: number): boolean =>
-    limit === undefined || price / unit <= Number(limit);
+    limit == null || price / unit <= Number(limit);
   return (
     within(endpoint.prompt, max["prompt"], 1000) &&
     within(endpoint.completion, max["completion"], 1000) &&
@@ -161,9 +163,14 @@ function serves(endpoint: Endpoint, request: Json): boolean {
   );
 }
 
-function promptPrice({ cacheRead, cacheWrite }: Endpoint, price: number, cache: Choices["cache"]): number {
+function promptPrice(
+  { cacheRead, cacheWrite, longCacheWrite = cacheWrite }: Endpoint,
+  price: number,
+  cache: Choices["cache"],
+): number {
   if (cache === "read") return Math.min(price, cacheRead);
   if (cache === "none") return price;
+  if (cache === "longWrite") return longCacheWrite;
   // A price of cache writes that is below the prompt's price is a price of storage, and is charged in addition to the prompt.
   return cacheWrite < price ? price + cacheWrite : cacheWrite;
 }
