@@ -8,6 +8,8 @@ import { createExceededError, createReservedError, createUnavailableError } from
 /** A request that waits for money. */
 export interface Waiter {
   readonly worstCase: number;
+  /** Until this time on the monotonic clock in ms, the request waits for money that requests in flight hold. */
+  readonly waitsUntil: number;
   readonly timer: NodeJS.Timeout;
   readonly resolve: (reservation: Reservation) => void;
   readonly reject: (error: GatewayError) => void;
@@ -90,6 +92,12 @@ export class Account {
       for (const { worstCase, reject } of this.takeWaiters(({ worstCase: cost }) => cost > allowance.left))
         reject(createExceededError(allowance, worstCase));
     }
+  }
+
+  /** Refuses the waiters that have waited long enough for money. Called after a draw has failed. @param now monotonic clock in ms. */
+  refuseLate(now: number): void {
+    for (const { worstCase, reject } of this.takeWaiters(({ waitsUntil }) => waitsUntil <= now))
+      reject(this.createTimeoutError(worstCase));
   }
 
   /** Wakes `waitForChange`. */

@@ -17,6 +17,7 @@ export class Allowance implements StoredBudget {
   readonly id: BudgetId;
   /** The text of the id. */
   readonly text: string;
+  readonly isOfEndUser: boolean;
   /** The time at which the budget renews, in ms since 1970; Infinity if it never does. */
   readonly endsAt: number;
   limit: number;
@@ -47,8 +48,9 @@ export class Allowance implements StoredBudget {
   #perSecond = 0;
   #quietSeconds = 0;
 
-  constructor({ id, endsAt, limit, changedAt }: BudgetDefinition, now: number) {
+  constructor({ kind, id, endsAt, limit, changedAt }: BudgetDefinition, now: number) {
     this.id = id;
+    this.isOfEndUser = kind === "end_user";
     this.text = formatBudgetId(id);
     this.endsAt = endsAt;
     this.limit = limit;

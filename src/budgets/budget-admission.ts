@@ -22,6 +22,8 @@ const END_USERS_MAX = 10_000;
 const WAITERS_MAX = 10_000;
 /** A waiting request asks for money again after this time, unless money was returned before. */
 const RETRY_MS = 50;
+/** A request waits at least this long for the reply of the database, even if it must not wait for money. */
+const DRAW_MS = 1_000;
 /** A draw for a few requests takes money for this many, so that a burst does not draw for each request. */
 const REQUESTS_PER_DRAW = 8;
 
@@ -125,8 +127,9 @@ export class BudgetAdmission {
     account: Account,
     worstCase: number,
   ): Reservation | undefined | Promise<Reservation | undefined> {
-    for (const allowance of account.soft) if (allowance.left <= 0) throw createUsedUpError(allowance);
+    // Before the refusals: a presumed cost may be corrected, and the amounts are read again only while they are used.
     account.markUsed();
+    for (const allowance of account.soft) if (allowance.left <= 0) throw createUsedUpError(allowance);
     if (account.waiters.length === 0 && account.fits(worstCase)) return this.#reserve(account, worstCase);
     const exceeded = findExceeded(account, worstCase);
     if (exceeded) throw createExceededError(exceeded, worstCase);
@@ -144,14 +147,19 @@ export class BudgetAdmission {
   #wait(account: Account, worstCase: number): Promise<Reservation> {
     if (this.#waiters >= WAITERS_MAX) throw createCrowdedError();
     const { promise, resolve, reject } = Promise.withResolvers<Reservation>();
+    const { waitMs } = this.#options;
     const waiter: Waiter = {
       worstCase,
+      waitsUntil: performance.now() + waitMs,
       resolve,
       reject,
-      timer: setTimeout(() => {
-        account.takeWaiters((one) => one === waiter);
-        reject(account.createTimeoutError(worstCase));
-      }, this.#options.waitMs),
+      timer: setTimeout(
+        () => {
+          account.takeWaiters((one) => one === waiter);
+          reject(account.createTimeoutError(worstCase));
+        },
+        Math.max(waitMs, DRAW_MS),
+      ),
     };
     account.waiters.push(waiter);
     this.#waiters++;
@@ -174,6 +182,7 @@ export class BudgetAdmission {
         const blocking = await this.#drawForWaiters(account);
         if (blocking.length === 0) continue;
         account.refuseExceeded(blocking);
+        account.refuseLate(performance.now());
         for (const { id } of blocking) this.#options.store.requestReturn(id);
         if (account.waiters.length > 0) await account.waitForChange(RETRY_MS);
       }

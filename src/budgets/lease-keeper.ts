@@ -11,8 +11,8 @@ const UNUSED_MS = 60_000;
 const READ_AFTER_USE_MS = 10_000;
 /** Idle money above this multiple of the expected use is given back. */
 const IDLE_FACTOR = 2;
-/** Maximum number of budgets in memory. A client can invent any number of end users. */
-const ALLOWANCES_MAX = 50_000;
+/** Maximum number of budgets of end users in memory. A client can invent any number of end users. */
+const END_USER_BUDGETS_MAX = 50_000;
 
 /** A draw for an allowance, in nanodollars. */
 export interface AllowanceDraw {
@@ -39,6 +39,8 @@ export interface LeaseKeeperOptions {
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #allowances = new Map<string, Allowance>();
+  /** Number of allowances of end users. */
+  #endUserBudgets = 0;
   /** Allowances with a refill in progress. */
   readonly #refilling = new Set<Allowance>();
   #timer: NodeJS.Timeout | undefined = undefined;
@@ -55,17 +57,19 @@ export class LeaseKeeper {
     });
   }
 
-  /** Returns the allowance of a budget, with the newest limit. @throws GatewayError overloaded if there are too many. */
+  /** Returns the allowance of a budget, with the newest limit. @throws GatewayError overloaded if there are too many end users. */
   find(definition: BudgetDefinition): Allowance {
     const known = this.#allowances.get(formatBudgetId(definition.id));
     if (known) {
       this.#update(known, definition);
       return known;
     }
-    if (this.#allowances.size >= ALLOWANCES_MAX)
-      throw new GatewayError("overloaded", "Too many budgets are in use at once; try again shortly.");
+    // Only requests with end users are refused: those of other keys must not suffer from the names that a client invents.
+    if (definition.kind === "end_user" && this.#endUserBudgets >= END_USER_BUDGETS_MAX)
+      throw new GatewayError("overloaded", "Too many end users are active at once; try again shortly.");
     const allowance = new Allowance(definition, performance.now());
     this.#allowances.set(allowance.text, allowance);
+    if (allowance.isOfEndUser) this.#endUserBudgets++;
     this.#timer ??= setInterval(() => {
       // While the database does not respond, no further ticks are queued.
       this.#tick ??= this.#runTick().finally(() => {
@@ -191,6 +195,7 @@ export class LeaseKeeper {
   #forget(allowance: Allowance): void {
     allowance.isForgotten = true;
     this.#allowances.delete(allowance.text);
+    if (allowance.isOfEndUser) this.#endUserBudgets--;
     if (this.#allowances.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;

@@ -66,7 +66,8 @@ export class GroupService {
       const { name = before.name } = changes;
       if (name !== before.name) await this.#refuseTaken(change, name);
       const limits = formatLimits(changeLimits(toManagedGroup(before).limits, changes.limits));
-      const limits_changed_at = limits === before.limits ? before.limits_changed_at : this.#now();
+      const limits_changed_at =
+        limits === before.limits ? before.limits_changed_at : findChangeTime(before, this.#now());
       await updateGroup(change, before.id, { name, limits, limits_changed_at });
       const group = toManagedGroup({ ...before, name, limits, limits_changed_at });
       const details = diffGroups(toManagedGroup(before), group);
@@ -108,6 +109,15 @@ export class GroupService {
     if (await findGroupByIdOrName(transaction, name))
       throw new GatewayError("group_name_taken", { param: "name" });
   }
+}
+
+/**
+ * Returns the time of a change of limits. It is later than that of the previous change, which may come from a machine whose clock
+ * is ahead: processes ignore settings that are not newer than those they know.
+ * @param now ms since 1970.
+ */
+export function findChangeTime(before: Pick<GroupRow, "limits_changed_at">, now: number): number {
+  return Math.max(now, before.limits_changed_at + 1);
 }
 
 /** Finds a group by its id or name. @throws GatewayError group_not_found. */

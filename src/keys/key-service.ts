@@ -24,7 +24,7 @@ import {
 } from "./managed-key.ts";
 import { type KeyChanges, type NewKey, newKeySchema, type Rotation } from "./key-input.ts";
 import { createSecret, digestSecret, getSecretPrefix, randomDigits } from "../key-secret.ts";
-import { findGroup, GroupService } from "./group-service.ts";
+import { findChangeTime, findGroup, GroupService } from "./group-service.ts";
 import { changeEndUsers, changeLimits, formatLimits, parseEndUsers, parseLimits } from "./limit-columns.ts";
 
 const ID_DIGITS = 16;
@@ -216,7 +216,8 @@ export class KeyService {
     const endUsers = changeEndUsers(parseEndUsers(before.end_users), endUserChanges);
     const end_users = endUsers && JSON.stringify(endUsers);
     const isSame = limits === before.limits && end_users === before.end_users;
-    return { limits, end_users, limits_changed_at: isSame ? before.limits_changed_at : this.#now() };
+    const limits_changed_at = isSame ? before.limits_changed_at : findChangeTime(before, this.#now());
+    return { limits, end_users, limits_changed_at };
   }
 
   /** Returns the id of a group; undefined or null if that is given. @throws GatewayError group_not_found. */

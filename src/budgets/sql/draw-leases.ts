@@ -50,7 +50,7 @@ export async function drawLeases(
         ids.map((id, index) => ({ id, amount: grants[index] ?? 0 })),
       );
     }
-    for (const { draw, row } of drawn) await saveLimit(transaction, draw, row);
+    for (const { draw, row } of drawn) await saveLimit(transaction, draw.limit, row);
     return drawn.map(({ row }, index) => ({
       granted: grants[index] ?? 0,
       spent: row.spent_nanodollars,
@@ -86,13 +86,13 @@ function computeGrant(
 }
 
 /** Updates the limit in a row whose budget was changed, for reports and alerts. */
-async function saveLimit(
-  transaction: Kysely<Tables>,
-  { limit }: Draw,
+export async function saveLimit(
+  kysely: Kysely<Tables>,
+  limit: number,
   row: BudgetPeriodTable,
 ): Promise<void> {
   if (row.limit_nanodollars === limit) return;
-  await transaction
+  await kysely
     .updateTable("budget_periods")
     .set({ limit_nanodollars: limit })
     .where("scope", "=", row.scope)

@@ -11,8 +11,8 @@ import type {
   Spending,
   StoredBudget,
 } from "../budget-store.ts";
-import { readPeriods } from "./budget-rows.ts";
-import { drawLeases } from "./draw-leases.ts";
+import { type PeriodRows, readPeriods } from "./budget-rows.ts";
+import { drawLeases, saveLimit } from "./draw-leases.ts";
 import { readLeases, returnLeases } from "./lease-expiry.ts";
 import { openBudget, type ReadSpent } from "./open-budgets.ts";
 
@@ -74,6 +74,7 @@ export class SqlBudgetStore implements BudgetStore {
       this.#options.database,
       budgets.map(({ id }) => id),
     );
+    await saveLimits(this.#options.database, budgets, rows);
     return budgets.map(({ id }) => {
       const row = rows.get(formatBudgetId(id));
       return { spent: row?.spent_nanodollars ?? 0, presumed: row?.presumed_nanodollars ?? 0 };
@@ -114,5 +115,17 @@ export class SqlBudgetStore implements BudgetStore {
 
   close(): void {
     this.#stopListening();
+  }
+}
+
+/** Updates the limits of budgets that no draw updates, because they are soft. */
+async function saveLimits(
+  { kysely }: Database,
+  budgets: readonly StoredBudget[],
+  rows: PeriodRows,
+): Promise<void> {
+  for (const { id, limit } of budgets) {
+    const row = rows.get(formatBudgetId(id));
+    if (row) await saveLimit(kysely, limit, row);
   }
 }

@@ -101,6 +101,10 @@ export async function adoptOrphans(
 ): Promise<RequestRow[]> {
   const now = databaseTime(database);
   const lostBefore = databaseTime(database, -lostAfterMs);
+  // A transaction of its own: budgets are locked in the order of their keys, and the adoption locks other budgets.
+  await database.kysely.transaction().execute(async (transaction) => {
+    await expireLeases(database, transaction, await listDead(database, transaction, deadAfterMs));
+  });
   return database.kysely.transaction().execute(async (transaction) => {
     const updateOrphans = (silentMs: number) =>
       transaction
@@ -129,7 +133,6 @@ export async function adoptOrphans(
     await addToRollups(database, transaction, lost);
     const orphans = [...adopted, ...lost].map((row) => ({ row, before: STATE.open }));
     await changeBudgets(database, transaction, orphans);
-    await expireLeases(database, transaction, await listDead(database, transaction, deadAfterMs));
     // If such a process is alive after all, its next heartbeat registers it again.
     await transaction.deleteFrom("instances").where("seen_at", "<", lostBefore).execute();
     await alertUnknownCosts(database, transaction, lost);
