@@ -142,6 +142,7 @@ export class Persistence {
       }),
       waitMs: config.budgetWaitMs,
       hasUnwrittenRows: () => this.recorder.hasUnwrittenRows,
+      mayBePresumedDead: (since) => this.recorder.mayBePresumedDead(since),
       onFailure: (error) => logger.warn({ err: error }, "budgets: lease update failed, will retry"),
     });
   }

@@ -5,7 +5,7 @@ import { Account, type Waiter } from "./account.ts";
 import type { Allowance } from "./allowance.ts";
 import type { BudgetStore } from "./budget-store.ts";
 import { type BudgetDefinition, type BudgetedKey, hasBudgets, listBudgets } from "./definitions.ts";
-import { HeldReservation } from "./held-reservation.ts";
+import { HeldReservation, type ReservationHooks } from "./held-reservation.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import {
   createBlockedError,
@@ -35,6 +35,8 @@ export interface BudgetAdmissionOptions {
   readonly onFailure: (error: unknown) => void;
   /** Whether rows of ended requests wait in the journal; default: never. */
   readonly hasUnwrittenRows?: () => boolean;
+  /** Whether other processes may have taken this one for dead since a time, in ms since 1970; default: never. */
+  readonly mayBePresumedDead?: (since: number) => boolean;
   /** The time in ms since 1970; default: `Date.now`. It selects the period. */
   readonly now?: () => number;
 }
@@ -54,6 +56,7 @@ export class BudgetAdmission {
   readonly #options: BudgetAdmissionOptions;
   readonly #now: () => number;
   readonly #keeper: LeaseKeeper;
+  readonly #hooks: ReservationHooks;
   /** Accounts by key. The cache of keys replaces the object of a key when its settings change. */
   readonly #accounts = new WeakMap<BudgetedKey, KeyAccounts>();
   /** Accounts with waiting requests. */
@@ -66,6 +69,10 @@ export class BudgetAdmission {
   constructor(options: BudgetAdmissionOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#hooks = {
+      onFreed: this.#wakeWaiting,
+      mayBePresumedDead: options.mayBePresumedDead ?? (() => false),
+    };
     this.#keeper = new LeaseKeeper({
       store: options.store,
       onFailure: options.onFailure,
@@ -139,7 +146,7 @@ export class BudgetAdmission {
   #reserve(account: Account, worstCase: number): Reservation {
     // The record must belong to the periods of the reservation, even if one of them ended while the request waited.
     const admittedAt = account.clampTime(this.#now());
-    const reservation = new HeldReservation(account, worstCase, admittedAt, this.#wakeWaiting);
+    const reservation = new HeldReservation(account, worstCase, admittedAt, this.#hooks);
     for (const allowance of account.hard) this.#keeper.refillIfLow(allowance);
     return reservation;
   }

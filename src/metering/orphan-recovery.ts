@@ -9,6 +9,8 @@ import { HOUR_MS } from "../durations.ts";
 const HEARTBEAT_EVERY_MS = 10_000;
 /** A process without a heartbeat for this long counts as dead. If it is alive after all, its rows are still accepted. */
 const DEAD_AFTER_MS = 60_000;
+/** A process whose heartbeats pause for this long may count as dead soon. Later heartbeats do not undo what others did. */
+const SILENT_MS = DEAD_AFTER_MS - 15_000;
 /**
  * Two clocks measure the time between two heartbeats. If the results differ by more than this, one of the clocks has jumped.
  */
@@ -61,6 +63,8 @@ export class OrphanRecovery {
   /** Start of the current series of heartbeats without a failure or a clock jump; undefined if there is none. */
   #beatingSince: number | undefined = undefined;
   #lastHeartbeat: Heartbeat | undefined = undefined;
+  /** End of the last pause between heartbeats after which this process may have counted as dead, in ms since 1970. */
+  #silentUntil = -Infinity;
   #isSkewed = false;
   #heartbeats: Promise<void> = Promise.resolve();
   #runs: Promise<void> = Promise.resolve();
@@ -90,6 +94,12 @@ export class OrphanRecovery {
     await this.#runs;
     await this.#heartbeats;
     await deregister(this.#options.database, this.#options.instance).catch(this.#options.onFailure);
+  }
+
+  /** Whether other processes may have adopted the requests of this process since a time, in ms since 1970. */
+  mayBePresumedDead(since: number): boolean {
+    if (since <= this.#silentUntil) return true;
+    return this.#lastHeartbeat !== undefined && this.#now() - this.#lastHeartbeat.at > SILENT_MS;
   }
 
   /**
@@ -123,6 +133,8 @@ export class OrphanRecovery {
       // When the database's clock jumps, live processes appear dead until their next heartbeat.
       if (this.#lastHeartbeat && hasJumped(this.#lastHeartbeat, { at, databaseAt }))
         this.#beatingSince = undefined;
+      if (this.#lastHeartbeat && wasSilent(this.#lastHeartbeat, { at, databaseAt }))
+        this.#silentUntil = Date.now();
       this.#beatingSince ??= at;
       this.#lastHeartbeat = { at, databaseAt };
       this.#compareClocks(Date.now() - databaseAt);
@@ -178,4 +190,9 @@ export class OrphanRecovery {
 function hasJumped(previous: Heartbeat, current: Heartbeat): boolean {
   const jumpMs = current.databaseAt - previous.databaseAt - (current.at - previous.at);
   return Math.abs(jumpMs) > CLOCK_JUMP_MS;
+}
+
+/** Whether a pause was long by either clock: the monotonic clock can stop while the machine is suspended. */
+function wasSilent(previous: Heartbeat, current: Heartbeat): boolean {
+  return Math.max(current.at - previous.at, current.databaseAt - previous.databaseAt) > SILENT_MS;
 }

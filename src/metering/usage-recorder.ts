@@ -161,6 +161,11 @@ export class UsageRecorder {
     return this.#journal.hasSpilled;
   }
 
+  /** Whether other processes may have taken this one for dead since a time, in ms since 1970. */
+  mayBePresumedDead(since: number): boolean {
+    return this.#orphanRecovery.mayBePresumedDead(since);
+  }
+
   /** Whether the journal accepts new requests. If not, the gateway rejects every request. */
   canBegin(): boolean {
     return this.#journal.isWritable();

@@ -135,3 +135,17 @@ test("an instance gives the others a minute for a heartbeat after a clock jump, 
   await orphanRecovery.runOnce();
   expect(await readStates(database)).toEqual(["1 open", "2 open"]);
 }, 30_000);
+
+test("an instance knows that others may have taken it for dead, even after its next heartbeat", async () => {
+  const { database, orphanRecovery, clock } = await startOrphanRecovery();
+  const before = await waitUntil(() => readSeenAt(database), "the first heartbeat");
+  const admittedAt = Date.now();
+  expect(orphanRecovery.mayBePresumedDead(admittedAt)).toBe(false);
+  clock.now += 46_000;
+  expect(orphanRecovery.mayBePresumedDead(admittedAt)).toBe(true);
+  const hasBeaten = async (): Promise<boolean> => (await readSeenAt(database)) > before;
+  await waitUntil(hasBeaten, "the second heartbeat", 12_000);
+  const isTrusted = () => !orphanRecovery.mayBePresumedDead(Date.now() + 1);
+  await waitUntil(isTrusted, "the end of the silence");
+  expect(orphanRecovery.mayBePresumedDead(admittedAt)).toBe(true);
+}, 30_000);

@@ -26,6 +26,7 @@ export interface BudgetProcessOptions {
   /** The time in ms since 1970. */
   readonly now: () => number;
   readonly onOverrun?: () => void;
+  readonly mayBePresumedDead?: () => boolean;
 }
 
 /** How a request ended, as far as the gateway knows. A number is the cost in nanodollars. */
@@ -66,6 +67,7 @@ export class BudgetProcess {
       }),
       waitMs,
       onFailure: () => {},
+      ...(options.mayBePresumedDead && { mayBePresumedDead: options.mayBePresumedDead }),
       hasUnwrittenRows: () => this.recorder.hasUnwrittenRows,
       now,
     });
