@@ -162,8 +162,9 @@ export class Persistence {
       costNanodollars: cost_nanodollars ?? 0,
     };
     try {
-      await this.keys.block(key_id, findRenewal(row.reserved_in ?? "", row.started_at), BUDGET_ACTOR);
-      await this.raiseAlert(createCostAlert(row, reserved));
+      // The two writes do not depend on each other: if one fails, the other may succeed.
+      const block = this.keys.block(key_id, findRenewal(row.reserved_in ?? "", row.started_at), BUDGET_ACTOR);
+      await Promise.all([block, this.raiseAlert(createCostAlert(row, reserved))]);
     } catch (error) {
       logger.error({ err: error, key: key_name }, "budgets: key could not be blocked");
     }

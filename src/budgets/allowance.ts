@@ -32,8 +32,8 @@ export class Allowance implements StoredBudget {
   /** Spent and presumed amounts of all processes, as last read. */
   spent = 0;
   presumed = 0;
-  /** Whether these amounts have been read. */
-  isRead = false;
+  /** Time of that read on the monotonic clock, in ms; -Infinity if there was none. */
+  readAt = -Infinity;
   /** Whether a request used the budget since the last tick. */
   isUsed = true;
   /** Time of the last tick after a request, on the monotonic clock in ms. */
@@ -58,6 +58,11 @@ export class Allowance implements StoredBudget {
     this.limit = limit;
     this.changedAt = changedAt;
     this.usedAt = now;
+  }
+
+  /** Whether the spent and presumed amounts have been read. */
+  get isRead(): boolean {
+    return this.readAt !== -Infinity;
   }
 
   /** Leased money that no request holds. */
@@ -135,7 +140,7 @@ export class Allowance implements StoredBudget {
   receiveSpending({ spent, presumed }: Spending): void {
     this.spent = spent;
     this.presumed = presumed;
-    this.isRead = true;
+    this.readAt = performance.now();
   }
 
   /** Removes idle and reclaimed money, to give it back. @param nanodollars of the idle money. @returns the amount. */

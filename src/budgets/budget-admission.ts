@@ -22,6 +22,8 @@ const END_USERS_MAX = 10_000;
 const WAITERS_MAX = 10_000;
 /** A waiting request asks for money again after this time, unless money was returned before. */
 const RETRY_MS = 50;
+/** The amounts of soft budgets are read every second while requests use them, and again if they are older than this. */
+const SPENDING_MAX_AGE_MS = 2_500;
 /** A request that waits is refused if the database does not respond for this long after the wait. */
 const DRAW_TIMEOUT_MS = 1_000;
 /** A draw for a few requests takes money for this many, so that a burst does not draw for each request. */
@@ -110,7 +112,7 @@ export class BudgetAdmission {
    * @throws GatewayError budget_exceeded, budget_reserved, or store_unavailable; also as a rejection.
    */
   admit(account: Account, worstCase: number): Reservation | undefined | Promise<Reservation | undefined> {
-    if (account.soft.some(({ isRead }) => !isRead)) return this.#admitAfterRead(account, worstCase);
+    if (account.soft.length > 0 && isStale(account)) return this.#admitAfterRead(account, worstCase);
     return this.#admitRead(account, worstCase);
   }
 
@@ -118,7 +120,8 @@ export class BudgetAdmission {
     try {
       await this.#keeper.readSpending(account.soft);
     } catch (error) {
-      throw createUnavailableError(error);
+      // A soft budget continues with the last amounts while the database does not respond.
+      if (account.soft.some(({ isRead }) => !isRead)) throw createUnavailableError(error);
     }
     return this.#admitRead(account, worstCase);
   }
@@ -225,6 +228,12 @@ export class BudgetAdmission {
   async close(): Promise<boolean> {
     return this.#keeper.close();
   }
+}
+
+/** Whether the amounts of a soft budget are too old, because no request has used it for a while. */
+function isStale({ soft }: Account): boolean {
+  const oldest = performance.now() - SPENDING_MAX_AGE_MS;
+  return soft.some(({ readAt }) => readAt < oldest);
 }
 
 /**

@@ -4,6 +4,8 @@ import type { Allowance } from "./allowance.ts";
 import { describeScope } from "./scopes.ts";
 
 const SETTING_REMEDY = "ask the operator to raise the budget";
+/** The start of the year 9999: a later time means that a key is blocked until the operator unblocks it. */
+const ENDLESS_MS = Date.UTC(9999, 0);
 const PERIOD_NAMES = { day: "daily", week: "weekly", month: "monthly", total: "total" } as const;
 
 /** Creates the refusal of a request that does not fit in what is left of a budget. @param worstCase in nanodollars. */
@@ -18,7 +20,7 @@ export function createExceededError(allowance: Allowance, worstCase: number): Ga
 export function createUsedUpError(allowance: Allowance): GatewayError {
   return new GatewayError(
     "budget_exceeded",
-    `${describeBudget(allowance)} is used up${describeRenewal(allowance)}; ${SETTING_REMEDY}.`,
+    `The ${describeBudget(allowance)} is used up${describeRenewal(allowance)}; ${SETTING_REMEDY}.`,
   );
 }
 
@@ -34,7 +36,7 @@ export function createReservedError(allowance: Allowance, worstCase: number): Ga
 export function createBlockedError(until: number): GatewayError {
   return new GatewayError(
     "key_blocked",
-    `A request of this key cost more than its reserved worst case, so the key is refused until ${formatTime(until)}; ask the operator to unblock it.`,
+    `A request of this key cost more than its reserved worst case, so the key is refused${describeEnd(until)}; ask the operator to unblock it.`,
   );
 }
 
@@ -59,15 +61,20 @@ export function createCrowdedError(): GatewayError {
 
 function describe(allowance: Allowance, worstCase: number): string {
   const left = Math.max(0, allowance.limit - allowance.spent - allowance.presumed);
-  return `The request may cost up to ${formatDollars(worstCase)}, and ${formatDollars(left)} of ${describeBudget(allowance)} is left${describeRenewal(allowance)}.`;
+  return `The request may cost up to ${formatDollars(worstCase)}, and ${formatDollars(left)} of the ${describeBudget(allowance)} is left${describeRenewal(allowance)}.`;
 }
 
 function describeBudget({ id, limit }: Allowance): string {
-  return `the ${PERIOD_NAMES[id.period]} budget of ${formatDollars(limit)} of the ${describeScope(id.scope)}`;
+  return `${PERIOD_NAMES[id.period]} budget of ${formatDollars(limit)} of the ${describeScope(id.scope)}`;
 }
 
 function describeRenewal({ endsAt }: Allowance): string {
   return endsAt === Infinity ? "" : `; it renews at ${formatTime(endsAt)}`;
+}
+
+/** Describes the end of a block, unless the block has none because its budget never renews. */
+function describeEnd(until: number): string {
+  return until >= ENDLESS_MS ? "" : ` until ${formatTime(until)}`;
 }
 
 function formatTime(ms: number): string {
