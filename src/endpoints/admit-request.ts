@@ -68,13 +68,20 @@ async function reserveLater(
   return budgets.admit(account, toReservedAmount(await worstCase, key));
 }
 
-/** Returns the amount to reserve in nanodollars. @throws GatewayError unbounded_cost. */
+/** Time in s after which the catalog of models retries a failed fetch. */
+const PRICES_RETRY_S = 10;
+
+/** Returns the amount to reserve in nanodollars. @throws GatewayError unbounded_cost, or upstream_unreachable without prices. */
 function toReservedAmount(
   { nanodollars, unbounded: [reason] }: WorstCase,
   { unboundedReservationNanodollars }: BudgetedKey,
 ): number {
   const amount = nanodollars ?? unboundedReservationNanodollars;
   if (amount !== null) return amount;
+  if (reason?.isTemporary)
+    throw new GatewayError("upstream_unreachable", `The key has a hard budget. ${reason.note}`, {
+      headers: { "retry-after": String(PRICES_RETRY_S) },
+    });
   throw new GatewayError(
     "unbounded_cost",
     `The key has a hard budget, and the cost of the request has no upper bound. ${reason?.note ?? ""}`,

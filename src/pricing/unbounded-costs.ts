@@ -8,6 +8,8 @@ export interface UnboundedCost {
   readonly note: string;
   /** The field of the request that is the cause, if it is one field. */
   readonly param?: string;
+  /** Whether the same request may have a bound in a few seconds. */
+  readonly isTemporary?: boolean;
 }
 
 /** Finds the costs of the requests of one endpoint that their size does not bound. */
