@@ -59,8 +59,7 @@ export async function startGateway(
   });
   const closeDependencies = async (): Promise<void> => {
     redis?.close();
-    await account?.stop();
-    await persistence?.close();
+    await Promise.all([account?.stop(), persistence?.close()]);
     await upstream.close();
   };
   try {

@@ -122,10 +122,13 @@ export class Persistence {
   async close(): Promise<void> {
     clearTimeout(this.#retryTimer);
     await this.#opening;
-    await this.#retention.stop();
-    await this.#alerts.stop();
-    await this.keyCache.stop();
-    await this.recorder.close(() => this.budgets.close());
+    // Together: the last rows and leases must not wait for a receiver of alerts that does not respond.
+    await Promise.all([
+      this.#retention.stop(),
+      this.#alerts.stop(),
+      this.keyCache.stop(),
+      this.recorder.close(() => this.budgets.close()),
+    ]);
     await this.#checkpoints?.stop();
     await this.database.close();
   }

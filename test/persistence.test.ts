@@ -1,12 +1,15 @@
 import { readFileSync } from "node:fs";
+import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { Persistence } from "../src/persistence.ts";
 import { loadConfig } from "../src/config/config.ts";
 import { createLogger } from "../src/observability/logger.ts";
+import { createCreditAlert } from "../src/alerts/alert.ts";
 import { connectUpstream } from "../src/upstream/openrouter.ts";
 import { insertRequests, NOVEMBER, createSettledRow } from "./support/ledger-rows.ts";
 import { ACCOUNT_KEY } from "./support/gateway.ts";
+import { startWebhookReceiver, WEBHOOK_SECRET } from "./support/webhook-receiver.ts";
 import { createTemporaryDirectory } from "./support/temporary-directory.ts";
 import { waitUntil } from "./support/wait.ts";
 
@@ -59,4 +62,25 @@ test("a running gateway checkpoints SQLite's write-ahead log", { timeout: 20_000
   expect(await waitUntil(() => readFileSync(path).includes(row.id), "the row in the file", 15_000)).toBe(
     true,
   );
+});
+
+test("a receiver of alerts that does not respond does not delay the last rows of the ledger", async () => {
+  const responses: ServerResponse[] = [];
+  const { url, received } = await startWebhookReceiver((response) => void responses.push(response));
+  const persistence = await openPersistence({ ALERT_WEBHOOK_URL: url, ALERT_WEBHOOK_SECRET: WEBHOOK_SECRET });
+  const low = { remainingNanodollars: 1, lowNanodollars: 2, now: NOVEMBER };
+  await persistence.raiseAlert(createCreditAlert({ source: "key_limit", ...low }));
+  await waitUntil(() => received.length > 0, "the alert to be sent");
+  const closeRecorder = vi.spyOn(persistence.recorder, "close");
+  const startedAt = performance.now();
+  const closing = persistence.close();
+  // `openPersistence` closes it again.
+  vi.spyOn(persistence, "close").mockReturnValue(closing);
+  await waitUntil(
+    () => closeRecorder.mock.settledResults[0]?.type === "fulfilled",
+    "the ledger to be closed",
+  );
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+  responses[0]?.writeHead(204).end();
+  await closing;
 });

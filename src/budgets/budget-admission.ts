@@ -130,8 +130,8 @@ export class BudgetAdmission {
     account: Account,
     worstCase: number,
   ): Reservation | undefined | Promise<Reservation | undefined> {
-    for (const allowance of account.soft) if (allowance.left <= 0) throw createUsedUpError(allowance);
     account.markUsed();
+    for (const allowance of account.soft) if (allowance.left <= 0) throw createUsedUpError(allowance);
     if (account.waiters.length === 0 && account.fits(worstCase)) return this.#reserve(account, worstCase);
     const exceeded = findExceeded(account, worstCase);
     if (exceeded) throw createExceededError(exceeded, worstCase);

@@ -68,10 +68,13 @@ async function reserveLater(
   return budgets.admit(account, toReservedAmount(await worstCase, key));
 }
 
+/** Time in s after which the catalog of models retries a failed fetch. */
+const PRICES_RETRY_S = 10;
+
 /**
  * Returns the amount to reserve in nanodollars. A fixed reservation does not replace the part of the cost that has a bound:
  * otherwise a client could lower the reservation of a dear request by an unknown field.
- * @throws GatewayError unbounded_cost.
+ * @throws GatewayError unbounded_cost, or upstream_unreachable without prices.
  */
 function toReservedAmount(
   { nanodollars, boundedNanodollars, unbounded }: WorstCase,
@@ -81,6 +84,10 @@ function toReservedAmount(
   const avoidable = unbounded.find(({ isAvoidable }) => isAvoidable);
   if (fixed !== null && !avoidable) return Math.max(fixed, boundedNanodollars);
   const reason = avoidable ?? unbounded[0];
+  if (reason?.isTemporary)
+    throw new GatewayError("upstream_unreachable", `The key has a hard budget. ${reason.note}`, {
+      headers: { "retry-after": String(PRICES_RETRY_S) },
+    });
   throw new GatewayError(
     "unbounded_cost",
     `The key has a hard budget, and the cost of the request has no upper bound. ${reason?.note ?? ""}`,

@@ -153,6 +153,7 @@ const TOO_MANY_MODELS: UnboundedCost = {
 const NO_PRICES: UnboundedCost = {
   name: "prices",
   note: "OpenRouter's prices are not available now, so the cost has no known bound: try again in 10 seconds.",
+  isTemporary: true,
 };
 
 /** Finds models by id, or by dated name. */

@@ -10,6 +10,8 @@ export interface UnboundedCost {
   readonly param?: string;
   /** Whether the request is refused even if the key has a fixed reservation, because any client can avoid the cause. */
   readonly isAvoidable?: boolean;
+  /** Whether the same request may have a bound in a few seconds. */
+  readonly isTemporary?: boolean;
 }
 
 /** Finds the costs of the requests of one endpoint that their size does not bound. */

@@ -132,8 +132,11 @@ export class RedisStore {
 
   /** Extends the time of places. @throws an error of Redis or of the connection. */
   async renew({ key, windowMs }: SharedLimit, members: readonly string[]): Promise<void> {
+    // All commands are sent before any later release. A command that followed a release would take the place again.
+    const renewing: Promise<unknown>[] = [];
     for (let from = 0; from < members.length; from += MEMBERS_MAX)
-      await this.#eval(RENEW_SCRIPT, 1, key, windowMs, ...members.slice(from, from + MEMBERS_MAX));
+      renewing.push(this.#eval(RENEW_SCRIPT, 1, key, windowMs, ...members.slice(from, from + MEMBERS_MAX)));
+    await Promise.all(renewing);
   }
 
   /** Releases places under one limit. @throws an error of Redis or of the connection. */

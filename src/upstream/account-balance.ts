@@ -99,6 +99,8 @@ export class AccountBalance {
       this.#failed.add(source);
       return;
     }
+    // The database may be closed already.
+    if (this.#isStopped) return;
     this.#updateExhausted(source, remaining !== null && remaining <= 0);
     await this.#raiseIfLow(source, remaining ?? Infinity);
   }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { CHAT_PATH } from "../support/chat-request.ts";
+import { startJsonServer } from "../support/json-server.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { startTestSimulator } from "../support/simulator.ts";
 import { waitUntil } from "../support/wait.ts";
@@ -43,4 +44,18 @@ test("a key with a budget is served until its budget is used up, and every cost 
     .reduce((sum, amount) => sum + amount, 0);
   expect(billed).toBeLessThanOrEqual(500_000);
   expect(Number((await readBudgets()).spent_usd)).toBeCloseTo(billed / 1e9, 12);
+});
+
+test("while OpenRouter's prices are not available, a key with a budget receives a 502 to try again after", async () => {
+  const { baseUrl } = await startJsonServer(() => undefined);
+  const gateway = await startKeyedGateway(baseUrl);
+  const limits = { budgets: { day: { limit_usd: 1 } } };
+  const { secret } = (await gateway.callAdmin("POST", "/keys", { name: "team", limits })).body as {
+    secret: string;
+  };
+  const { status, headers, body } = await gateway.call(secret, chat());
+  expect([status, headers["retry-after"], headers["x-should-retry"]]).toEqual([502, "10", undefined]);
+  expect((JSON.parse(body.toString()) as { error: { code: string } }).error.code).toBe(
+    "upstream_unreachable",
+  );
 });

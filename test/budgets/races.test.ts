@@ -14,6 +14,7 @@ racesContract(openTestDatabase);
 const BUDGETS = { day: { limitNanodollars: 1_000, mode: "hard" } } as const;
 const UNBOUNDED = {
   nanodollars: null,
+  boundedNanodollars: 0,
   unbounded: [{ note: "The price of `openrouter/auto` is not known.", param: "model" }],
 } as unknown as WorstCase;
 
