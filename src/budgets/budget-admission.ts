@@ -3,7 +3,13 @@ import { boundCache } from "../limits/cache-bound.ts";
 import { Account, type Waiter } from "./account.ts";
 import type { Allowance } from "./allowance.ts";
 import type { BudgetStore } from "./budget-store.ts";
-import { type BudgetDefinition, type BudgetedKey, hasBudgets, listBudgets } from "./definitions.ts";
+import {
+  type BudgetDefinition,
+  type BudgetedKey,
+  hasBudgets,
+  hasEndUserBudgets,
+  listBudgets,
+} from "./definitions.ts";
 import { HeldReservation } from "./held-reservation.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import {
@@ -91,12 +97,14 @@ export class BudgetAdmission {
       this.#accounts.set(key, accounts);
     }
     const now = this.#now();
-    const known = endUser === undefined ? accounts.plain : accounts.byEndUser.get(endUser);
+    // End users without budgets share an account, because each account with waiting requests asks for money on its own.
+    const name = hasEndUserBudgets(key) ? endUser : undefined;
+    const known = name === undefined ? accounts.plain : accounts.byEndUser.get(name);
     if (known?.isCurrent(now)) return known;
-    const account = this.#createAccount(listBudgets(key, endUser, now));
+    const account = this.#createAccount(listBudgets(key, name, now));
     if (!account) return undefined;
-    if (endUser === undefined) accounts.plain = account;
-    else accounts.byEndUser.set(endUser, account);
+    if (name === undefined) accounts.plain = account;
+    else accounts.byEndUser.set(name, account);
     return account;
   }
 

@@ -22,10 +22,18 @@ export interface BudgetDefinition {
 }
 
 /** Whether requests of a key can have budgets. */
-export function hasBudgets({ limits, group, endUsers }: BudgetedKey): boolean {
-  return [limits.budgets, group?.limits.budgets, endUsers?.budgets].some(
-    (budgets) => budgets !== undefined && Object.keys(budgets).length > 0,
-  );
+export function hasBudgets(key: BudgetedKey): boolean {
+  return hasAny(key.limits.budgets) || hasAny(key.group?.limits.budgets) || hasEndUserBudgets(key);
+}
+
+/** Whether each end user of a key has budgets. */
+export function hasEndUserBudgets({ endUsers }: BudgetedKey): boolean {
+  return hasAny(endUsers?.budgets);
+}
+
+function hasAny(budgets: Budgets | undefined): boolean {
+  for (const _ in budgets) return true;
+  return false;
 }
 
 /**

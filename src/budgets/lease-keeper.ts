@@ -1,8 +1,8 @@
-import { GatewayError } from "../errors.ts";
 import { Allowance } from "./allowance.ts";
 import { formatBudgetId } from "./budget-id.ts";
 import type { BudgetStore, ReturnedAmount } from "./budget-store.ts";
 import type { BudgetDefinition } from "./definitions.ts";
+import { EndUserBound } from "./end-user-bound.ts";
 
 const TICK_MS = 1_000;
 /** An allowance that was not used for this long gives its lease back and is forgotten. */
@@ -11,8 +11,6 @@ const UNUSED_MS = 60_000;
 const READ_AFTER_USE_MS = 10_000;
 /** Idle money above this multiple of the expected use is given back. */
 const IDLE_FACTOR = 2;
-/** Maximum number of budgets in memory above which no end user is added. A client can invent any number of end users. */
-const ALLOWANCES_MAX = 50_000;
 
 /** A draw for an allowance, in nanodollars. */
 export interface AllowanceDraw {
@@ -39,6 +37,7 @@ export interface LeaseKeeperOptions {
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #allowances = new Map<string, Allowance>();
+  readonly #endUsers = new EndUserBound();
   /** Allowances with a refill in progress. */
   readonly #refilling = new Set<Allowance>();
   #timer: NodeJS.Timeout | undefined = undefined;
@@ -55,22 +54,14 @@ export class LeaseKeeper {
     });
   }
 
-  /**
-   * Returns the allowance of a budget, with the newest limit.
-   * @throws GatewayError overloaded if there are too many end users. Budgets of keys and groups are never refused, because a
-   * client cannot invent them, and the end users of one key must not affect another.
-   */
+  /** Returns the allowance of a budget, with the newest limit. @throws GatewayError overloaded if there are too many end users. */
   find(definition: BudgetDefinition): Allowance {
     const known = this.#allowances.get(formatBudgetId(definition.id));
     if (known) {
       this.#update(known, definition);
       return known;
     }
-    if (definition.kind === "end_user" && this.#allowances.size >= ALLOWANCES_MAX)
-      throw new GatewayError(
-        "overloaded",
-        "Too many end users with budgets are active at once; try again shortly.",
-      );
+    this.#endUsers.add(definition.id.scope);
     const allowance = new Allowance(definition, performance.now());
     this.#allowances.set(allowance.text, allowance);
     this.#timer ??= setInterval(() => {
@@ -200,6 +191,7 @@ export class LeaseKeeper {
   #forget(allowance: Allowance): void {
     allowance.isForgotten = true;
     this.#allowances.delete(allowance.text);
+    this.#endUsers.remove(allowance.id.scope);
     if (this.#allowances.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
