@@ -56,6 +56,8 @@ export class Persistence {
   /** undefined with PostgreSQL, which runs its own checkpoints. */
   readonly #checkpoints: Checkpoints | undefined;
   readonly #options: PersistenceOptions;
+  /** Requests that cost more than was reserved for them, while their keys are being blocked. */
+  readonly #overruns = new Set<Promise<void>>();
   #isOpen = false;
   #retryTimer: NodeJS.Timeout | undefined = undefined;
   #opening: Promise<void> = Promise.resolve();
@@ -77,7 +79,7 @@ export class Persistence {
         isDataDirPersistent: store.isDataDirPersistent,
         readRetentionCutoff: () => this.#retention.deletedBefore(),
         findGeneration: createGenerationFinder(upstream, `Bearer ${openrouterApiKey}`),
-        onOverrun: (row) => void this.#handleOverrun(row),
+        onOverrun: (row) => this.#trackOverrun(row),
         logger,
       });
     } catch (cause) {
@@ -129,6 +131,7 @@ export class Persistence {
       this.keyCache.stop(),
       this.recorder.close(() => this.budgets.close()),
     ]);
+    await Promise.all(this.#overruns);
     await this.#checkpoints?.stop();
     await this.database.close();
   }
@@ -147,6 +150,12 @@ export class Persistence {
       hasUnwrittenRows: () => this.recorder.hasUnwrittenRows,
       onFailure: (error) => logger.warn({ err: error }, "budgets: lease update failed, will retry"),
     });
+  }
+
+  /** Handles an overrun, which must end before the database is closed. */
+  #trackOverrun(row: RequestRow): void {
+    const handling = this.#handleOverrun(row).finally(() => this.#overruns.delete(handling));
+    this.#overruns.add(handling);
   }
 
   /**
@@ -168,6 +177,7 @@ export class Persistence {
       // The two writes do not depend on each other: if one fails, the other may succeed.
       const block = this.keys.block(key_id, findRenewal(row.reserved_in ?? "", row.started_at), BUDGET_ACTOR);
       await Promise.all([block, this.raiseAlert(createCostAlert(row, reserved))]);
+      this.keyCache.refresh();
     } catch (error) {
       logger.error({ err: error, key: key_name }, "budgets: key could not be blocked");
     }

@@ -178,6 +178,11 @@ export class KeyCache implements KeyStore {
     return found;
   }
 
+  /** Reads the changes of keys now, because this process has just made one. */
+  refresh(): void {
+    void this.#poll();
+  }
+
   /** Polls now. If a poll is running, polls again after it, because it may have read the history before the change. */
   async #poll(): Promise<void> {
     await this.#polling;

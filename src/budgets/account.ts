@@ -31,6 +31,7 @@ export class Account {
   waiters: Waiter[] = [];
   isDrawing = false;
   #wake: () => void = () => {};
+  #hasChanged = false;
 
   constructor(definitions: readonly BudgetDefinition[], find: (definition: BudgetDefinition) => Allowance) {
     const hard = definitions.filter(({ mode }) => mode === "hard");
@@ -93,18 +94,22 @@ export class Account {
       );
   }
 
-  /** Wakes `waitForChange`. */
+  /** Ends the current or the next `waitForChange`. */
   wake(): void {
+    this.#hasChanged = true;
     this.#wake();
   }
 
-  /** Waits until `wake` is called, at most `timeoutMs`. */
+  /** Waits until `wake` is called, at most `timeoutMs`. Returns at once if it was called since the last wait. */
   async waitForChange(timeoutMs: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, timeoutMs);
-    this.#wake = resolve;
-    await promise;
-    clearTimeout(timer);
-    this.#wake = () => {};
+    if (!this.#hasChanged) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#wake = resolve;
+      await promise;
+      clearTimeout(timer);
+      this.#wake = () => {};
+    }
+    this.#hasChanged = false;
   }
 }

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { boundCache } from "../limits/cache-bound.ts";
+import { isBusy } from "../store/database-errors.ts";
 import { Account, type Waiter } from "./account.ts";
 import type { Allowance } from "./allowance.ts";
 import type { BudgetStore } from "./budget-store.ts";
@@ -28,6 +30,8 @@ const END_USERS_MAX = 10_000;
 const WAITERS_MAX = 10_000;
 /** A waiting request asks for money again after this time, unless money was returned before. */
 const RETRY_MS = 50;
+/** Time between two draws of waiting requests. */
+const DRAW_PAUSE_MS = 10;
 /** The amounts of soft budgets are read every second while requests use them, and again if they are older than this. */
 const SPENDING_MAX_AGE_MS = 2_500;
 /** A request that waits is refused if the database does not respond for this long after the wait. */
@@ -182,11 +186,9 @@ export class BudgetAdmission {
       for (;;) {
         this.#admitWaiters(account);
         if (account.waiters.length === 0) break;
-        const blocking = await this.#drawForWaiters(account);
-        if (blocking.length === 0) continue;
-        account.refuseExceeded(blocking);
-        refuseLate(account, blocking);
-        for (const { id } of blocking) this.#options.store.requestReturn(id);
+        if (await this.#tryToDraw(account)) continue;
+        // Without a pause, each request that ends or becomes late would cause a draw.
+        await sleep(DRAW_PAUSE_MS);
         if (account.waiters.length > 0) await account.waitForChange(RETRY_MS);
       }
     } catch (error) {
@@ -200,6 +202,27 @@ export class BudgetAdmission {
     }
     // A request that arrived after the last check found `isDrawing` set.
     if (account.waiters.length > 0) void this.#serveWaiters(account);
+  }
+
+  /**
+   * Draws money for waiting requests, and refuses those that no longer wait.
+   * @returns whether there was enough money. @throws the error of the database, unless it was only busy.
+   */
+  async #tryToDraw(account: Account): Promise<boolean> {
+    try {
+      const blocking = await this.#drawForWaiters(account);
+      if (blocking.length === 0) return true;
+      account.refuseExceeded(blocking);
+      refuseLate(account, blocking);
+      for (const { id } of blocking) this.#options.store.requestReturn(id);
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      account.refuse(
+        ({ isLate }) => isLate,
+        () => createUnavailableError(error),
+      );
+    }
+    return false;
   }
 
   #admitWaiters(account: Account): void {
@@ -262,7 +285,8 @@ function makeLate(account: Account, waiter: Waiter): void {
       () => error,
     );
   }, DRAW_TIMEOUT_MS);
-  account.wake();
+  // Requests that arrived together become late together, and one draw decides about all of them.
+  setImmediate(() => account.wake());
 }
 
 /** Refuses the requests that have waited long enough for money that requests in flight hold. */

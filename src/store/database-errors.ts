@@ -32,3 +32,15 @@ export function isUnavailable(error: unknown): boolean {
   if (typeof errcode === "number") return UNAVAILABLE_SQLITE_CODES.has(errcode & 0xff);
   return typeof code === "string" ? UNAVAILABLE_CODES.test(code) : UNAVAILABLE_MESSAGES.test(error.message);
 }
+
+/** SQLITE_BUSY. */
+const BUSY_SQLITE_CODE = 5;
+/** PostgreSQL's codes for a failed serialization and for a deadlock. */
+const BUSY_CODES: ReadonlySet<unknown> = new Set(["40001", "40P01"]);
+
+/** Whether a transaction failed only because others held its locks. Nothing was committed, and a retry can succeed soon. */
+export function isBusy(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  return typeof errcode === "number" ? (errcode & 0xff) === BUSY_SQLITE_CODE : BUSY_CODES.has(code);
+}
