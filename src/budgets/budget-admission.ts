@@ -262,7 +262,8 @@ function makeLate(account: Account, waiter: Waiter): void {
       () => error,
     );
   }, DRAW_TIMEOUT_MS);
-  account.wake();
+  // Requests that arrived together become late together. One draw decides about all of them.
+  setImmediate(() => account.wake());
 }
 
 /** Refuses the requests that have waited long enough for money that requests in flight hold. */
