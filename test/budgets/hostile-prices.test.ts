@@ -195,3 +195,19 @@ test("the reservation of each request is at least what the dearest provider bill
     upstream.bills.map(({ nanodollars }) => nanodollars),
   );
 });
+
+test("all of these requests at once cannot exceed a budget", async () => {
+  const { upstream, gateway, send } = await start();
+  const { secret } = await createBudgetedKey(gateway, 0.2);
+  const attacks = [...Object.values(ATTACKS), ...Object.values(ATTACKS)];
+  const statuses = await Promise.all(
+    attacks.map(async (attack, index) => {
+      const { status } = await send(secret, attack, index % 2 === 0 ? JSON.stringify : escapeJson);
+      return status;
+    }),
+  );
+  expect(upstream.billed).toBeLessThanOrEqual(200_000_000);
+  expect(upstream.billed).toBeGreaterThan(50_000_000);
+  expect(new Set(statuses).difference(new Set([200, 402, 429]))).toEqual(new Set());
+  expect(gateway.readLog()).not.toContain("cost above reservation");
+});
