@@ -77,8 +77,10 @@ export class Account {
 
   /** Removes and returns the waiters that a predicate selects. */
   takeWaiters(select: (waiter: Waiter) => boolean): Waiter[] {
-    const taken = this.waiters.filter(select);
-    if (taken.length > 0) this.waiters = this.waiters.filter((waiter) => !taken.includes(waiter));
+    const taken: Waiter[] = [];
+    const left: Waiter[] = [];
+    for (const waiter of this.waiters) (select(waiter) ? taken : left).push(waiter);
+    this.waiters = left;
     for (const { timer } of taken) clearTimeout(timer);
     return taken;
   }

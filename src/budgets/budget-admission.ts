@@ -204,11 +204,12 @@ export class BudgetAdmission {
   }
 
   #admitWaiters(account: Account): void {
-    for (const waiter of account.waiters)
-      if (account.fits(waiter.worstCase)) {
-        account.takeWaiters((one) => one === waiter);
-        waiter.resolve(this.#reserve(account, waiter.worstCase));
-      }
+    // One pass, in which each reservation leaves less for the next waiter: thousands of requests may wait.
+    account.takeWaiters(({ worstCase, resolve }) => {
+      if (!account.fits(worstCase)) return false;
+      resolve(this.#reserve(account, worstCase));
+      return true;
+    });
   }
 
   /** Draws money for at least one waiting request. @returns the budgets that have too little; none if the draw succeeded. */
