@@ -60,3 +60,22 @@ test("a used-up soft budget notices a corrected cost while its requests are refu
   await setPresumed(0);
   await waitUntil(isAdmitted, "an admission");
 });
+
+test("thousands of waiting requests are admitted without blocking other requests for long", async () => {
+  const { budgets } = new BudgetReplica({
+    database: await openTestDatabase(),
+    instance: "a",
+    waitMs: 10_000,
+  });
+  const account = budgets.find(
+    createBudgetKey({ day: { limitNanodollars: 1_000_000, mode: "hard" } }),
+    undefined,
+  );
+  if (!account) throw new Error("the key has a budget");
+  const blocking = await budgets.admit(account, 1_000_000);
+  const waiting = Array.from({ length: 10_000 }, async () => budgets.admit(account, 100));
+  blocking?.cancel();
+  const startedAt = performance.now();
+  await Promise.all(waiting);
+  expect(performance.now() - startedAt).toBeLessThan(1_500);
+});
