@@ -102,7 +102,7 @@ export class BudgetAdmission {
     }
     const now = this.#now();
     // End users without budgets share an account, because each account with waiting requests asks for money on its own.
-    const name = hasEndUserBudgets(key) ? endUser : undefined;
+    const name = endUser !== undefined && hasEndUserBudgets(key) ? endUser : undefined;
     const known = name === undefined ? accounts.plain : accounts.byEndUser.get(name);
     if (known?.isCurrent(now)) return known;
     const account = this.#createAccount(listBudgets(key, name, now));
