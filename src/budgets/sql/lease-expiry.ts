@@ -156,9 +156,10 @@ export async function readLeases({ kysely }: Database, instance: string): Promis
  */
 export async function releaseLeases(database: Database, instance: string): Promise<void> {
   const leases = await readLeases(database, instance);
+  // A lease gives what it has under its lock: a settlement may have added the rest of a reservation since the read.
   await returnLeases(
     database,
     instance,
-    leases.map((lease) => ({ ...lease, isUnused: true })),
+    leases.map(({ id }) => ({ id, nanodollars: Number.MAX_SAFE_INTEGER, isUnused: true })),
   );
 }
