@@ -94,20 +94,36 @@ export class Account {
       );
   }
 
-  /** Ends the current or the next `waitForChange`. */
+  /** Called when money may have become available in this process. */
   wake(): void {
     this.#hasChanged = true;
     this.#wake();
   }
 
-  /** Waits until `wake` is called, at most `timeoutMs`. Returns at once if it was called since the last wait. */
-  async waitForChange(timeoutMs: number): Promise<void> {
+  /**
+   * Waits for a time, or until no request waits. Without this pause between two draws, each request that ends would cause a
+   * draw, and the draws of all replicas would queue for the row of the budget.
+   * @param onChange called after `wake`: requests that end can free enough money for those that wait.
+   */
+  async pause(durationMs: number, onChange: () => void): Promise<void> {
+    const pause = { isOver: false };
+    const timer = setTimeout(() => {
+      pause.isOver = true;
+      this.#wake();
+    }, durationMs);
+    while (!pause.isOver && this.waiters.length > 0) {
+      await this.#waitForWake();
+      onChange();
+    }
+    clearTimeout(timer);
+  }
+
+  /** Waits until `wake` is called. Returns at once if it was called since the last wait. */
+  async #waitForWake(): Promise<void> {
     if (!this.#hasChanged) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, timeoutMs);
       this.#wake = resolve;
       await promise;
-      clearTimeout(timer);
       this.#wake = () => {};
     }
     this.#hasChanged = false;

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { boundCache } from "../limits/cache-bound.ts";
 import { isBusy } from "../store/database-errors.ts";
@@ -28,10 +27,8 @@ import type { Reservation } from "./reservation.ts";
 const END_USERS_MAX = 10_000;
 /** Maximum number of requests that wait for money. */
 const WAITERS_MAX = 10_000;
-/** A waiting request asks for money again after this time, unless money was returned before. */
+/** Time between two draws of waiting requests, if the first one failed. */
 const RETRY_MS = 50;
-/** Time between two draws of waiting requests. */
-const DRAW_PAUSE_MS = 10;
 /** The amounts of soft budgets are read every second while requests use them, and again if they are older than this. */
 const SPENDING_MAX_AGE_MS = 2_500;
 /** A request that waits is refused if the database does not respond for this long after the wait. */
@@ -187,9 +184,7 @@ export class BudgetAdmission {
         this.#admitWaiters(account);
         if (account.waiters.length === 0) break;
         if (await this.#tryToDraw(account)) continue;
-        // Without a pause, each request that ends or becomes late would cause a draw.
-        await sleep(DRAW_PAUSE_MS);
-        if (account.waiters.length > 0) await account.waitForChange(RETRY_MS);
+        await account.pause(RETRY_MS, () => this.#admitWaiters(account));
       }
     } catch (error) {
       account.refuse(

@@ -38,8 +38,10 @@ export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #allowances = new Map<string, Allowance>();
   readonly #endUsers = new EndUserBound();
-  /** Allowances with a refill in progress. */
+  /** Allowances that are not refilled: a refill is in progress, or has got too little since the last tick. */
   readonly #refilling = new Set<Allowance>();
+  /** Those of them whose refill has ended. */
+  readonly #starved = new Set<Allowance>();
   #timer: NodeJS.Timeout | undefined = undefined;
   #tick: Promise<void> | undefined = undefined;
   /** Draws and returns without a reply of the database. */
@@ -93,7 +95,11 @@ export class LeaseKeeper {
     const draw = { allowance, least: 0, wanted: target - idle };
     this.draw([draw])
       .catch(this.#options.onFailure)
-      .finally(() => this.#refilling.delete(allowance));
+      .finally(() => {
+        // Near its limit, a budget has too little. Until the next tick, the draws of waiting requests are enough.
+        if (allowance.idle >= allowance.target / IDLE_FACTOR) this.#refilling.delete(allowance);
+        else this.#starved.add(allowance);
+      });
   }
 
   /**
@@ -177,6 +183,8 @@ export class LeaseKeeper {
     const now = performance.now();
     const all = [...this.#allowances.values()];
     for (const allowance of all) allowance.tick(now);
+    for (const allowance of this.#starved) this.#refilling.delete(allowance);
+    this.#starved.clear();
     try {
       await this.#repair(all);
       await this.#giveBack(all.map((allowance) => [allowance, findSurplus(allowance, now)]));
