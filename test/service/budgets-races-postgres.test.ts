@@ -56,3 +56,15 @@ test("the rest of a reservation that returns while the lease of a dead process i
     { budget: "key:key_1 total", spent: 30, presumed: 0, leased: 0 },
   ]);
 });
+
+test("a draw that fails does not wait for the row of the budget, which a settlement has locked", async () => {
+  const database = await open();
+  const key = createBudgetKey({ total: { limitNanodollars: 1_000, mode: "hard" } });
+  const [first, second] = ["first", "second"].map((instance) => new BudgetReplica({ database, instance }));
+  await first?.admit(key, 900);
+  await database.kysely.transaction().execute(async (transaction) => {
+    await transaction.selectFrom("budget_periods").selectAll().forUpdate().execute();
+    const refused = second?.admit(key, 900);
+    await expect(refused).rejects.toMatchObject({ code: "budget_reserved" });
+  });
+});

@@ -2,9 +2,16 @@ import type { Kysely } from "kysely";
 import type { Database, Tables } from "../../store/database.ts";
 import { formatBudgetId } from "../budget-id.ts";
 import type { Draw, DrawnBudget } from "../budget-store.ts";
-import { addToLeases, addToPeriods, type LeaseId, lockPeriods, type PeriodRows } from "./budget-rows.ts";
+import {
+  addToLeases,
+  addToPeriods,
+  type LeaseId,
+  lockPeriods,
+  type PeriodRows,
+  readPeriods,
+} from "./budget-rows.ts";
 import type { BudgetPeriodTable } from "./budget-tables.ts";
-import { reviveLeases } from "./lease-expiry.ts";
+import { hasExpiredLeases, reviveLeases } from "./lease-expiry.ts";
 
 /** One draw gets at most the available money divided by this and by the number of replicas, so that the others find some too. */
 const DRAWS_PER_REPLICA = 4;
@@ -57,6 +64,35 @@ export async function drawLeases(
       presumed: row.presumed_nanodollars,
     }));
   });
+}
+
+/**
+ * Checks whether a draw fails, without a lock on the rows of the budgets, which settlements and other replicas need. Near a
+ * limit, most draws fail.
+ * @returns the results of the draw that failed; undefined if the draw may succeed, or has to change something else.
+ */
+export async function findFailedDraw(
+  database: Database,
+  instance: string,
+  draws: readonly Draw[],
+): Promise<DrawnBudget[] | undefined> {
+  const periods = await readPeriods(
+    database,
+    draws.map(({ id }) => id),
+  );
+  const rows = draws.flatMap(({ id }) => periods.get(formatBudgetId(id)) ?? []);
+  const isComplete =
+    rows.length === draws.length && draws.every(({ limit }, at) => rows[at]?.limit_nanodollars === limit);
+  const fails = draws.some((draw, at) => {
+    const row = rows[at];
+    return row !== undefined && computeGrant(draw, row, 1) === undefined;
+  });
+  if (!isComplete || !fails || (await hasExpiredLeases(database, instance))) return undefined;
+  return rows.map((row) => ({
+    granted: 0,
+    spent: row.spent_nanodollars,
+    presumed: row.presumed_nanodollars,
+  }));
 }
 
 /**

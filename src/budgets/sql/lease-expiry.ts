@@ -49,6 +49,16 @@ export async function reviveLeases(
   return setExpired(database, transaction, { ids, isExpired: false });
 }
 
+/** Whether a process has leases that count as those of a dead process. */
+export async function hasExpiredLeases({ kysely }: Database, instance: string): Promise<boolean> {
+  const expired = kysely
+    .selectFrom("budget_leases")
+    .select("scope")
+    .where("instance", "=", instance)
+    .where("is_expired", "=", 1);
+  return (await expired.limit(1).executeTakeFirst()) !== undefined;
+}
+
 interface ExpiryChange {
   readonly ids: readonly LeaseId[];
   readonly isExpired: boolean;

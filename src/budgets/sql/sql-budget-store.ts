@@ -13,7 +13,7 @@ import type {
   StoredBudget,
 } from "../budget-store.ts";
 import { readPeriods } from "./budget-rows.ts";
-import { drawLeases, saveLimit } from "./draw-leases.ts";
+import { drawLeases, findFailedDraw, saveLimit } from "./draw-leases.ts";
 import { readLeases, returnLeases } from "./lease-expiry.ts";
 import { openBudget, type ReadSpent } from "./open-budgets.ts";
 
@@ -44,6 +44,9 @@ export class SqlBudgetStore implements BudgetStore {
 
   async draw(draws: readonly Draw[]): Promise<readonly DrawnBudget[]> {
     const { database, instance, countReplicas } = this.#options;
+    const isNeeded = draws.some(({ least }) => least > 0);
+    const failed = isNeeded && !database.sqlite && (await findFailedDraw(database, instance, draws));
+    if (failed) return failed;
     const drawer = { instance, replicas: await countReplicas() };
     const drawn = await drawLeases(database, drawer, draws);
     if (drawn) return drawn;
