@@ -7,7 +7,7 @@ import { type Clients, toPlainRequest } from "./clients.ts";
 import type { SimulatedKey } from "./keys.ts";
 
 /** A key with $0.45 and requests of at least some thousandths of a dollar is used up long before. */
-const REQUESTS_MAX = 1_500;
+const REQUESTS_MAX = 3_000;
 const FALSE_REFUSALS_MAX = 5;
 
 /**
