@@ -1,4 +1,4 @@
-import { type Kysely, type RawBuilder, sql } from "kysely";
+import { type Kysely, type QueryResult, type RawBuilder, sql } from "kysely";
 import { BIGINT, TEXT } from "../../store/columns.ts";
 import type { Database, Tables } from "../../store/database.ts";
 import { jsonRows } from "../../store/json-rows.ts";
@@ -71,6 +71,30 @@ export async function lockPeriods(
   return selectPeriods(database, transaction, { ids, lock: database.sqlite ? sql`` : sql`for update of b` });
 }
 
+/** A budget, and whether the lease of one process in it counts as that of a dead process. */
+export type PeriodWithLease = BudgetPeriodTable & { readonly has_expired_lease: number };
+
+/**
+ * Reads the rows of budgets, and with PostgreSQL locks them until the transaction ends. The state of the lease is as of the
+ * start of the statement, before it waited for locks.
+ */
+export async function lockPeriodsWithLeases(
+  database: Database,
+  transaction: Kysely<Tables>,
+  ids: readonly LeaseId[],
+): Promise<ReadonlyMap<string, PeriodWithLease>> {
+  const keys = jsonRows(database, LEASE_KEY, ids.map(toLeaseKey), "k");
+  const { rows } = await sql<PeriodWithLease>`
+    select b.*, coalesce((select l.is_expired from budget_leases l where l.instance = k.instance
+        and l.scope = k.scope and l.period = k.period and l.starts_at = k.starts_at), 0) as has_expired_lease
+    from budget_periods b join ${keys}
+      on b.scope = k.scope and b.period = k.period and b.starts_at = k.starts_at
+    order by b.scope, b.period, b.starts_at ${database.sqlite ? sql`` : sql`for update of b`}`.execute(
+    transaction,
+  );
+  return new Map(rows.map((row) => [formatBudgetId(toBudgetId(row)), row]));
+}
+
 async function selectPeriods(
   database: Database,
   kysely: Kysely<Tables>,
@@ -107,44 +131,71 @@ export async function lockLeases(
   return new Map(rows.map((row) => [formatLeaseId(toLeaseId(row)), row]));
 }
 
-/** Adds amounts to rows of budgets, which must be locked. A budget without a row is left out. */
-export async function addToPeriods(
+/** Amounts to add to budgets and leases. The rows of the budgets must be locked. */
+export interface Deltas {
+  readonly periods: readonly PeriodDelta[];
+  readonly leases: readonly LeaseDelta[];
+}
+
+/**
+ * Adds amounts to budgets, and to leases, of which it creates the missing ones. A budget without a row is left out.
+ * @param skipsExpired whether leases of dead processes stay unchanged. Otherwise they must be locked if they exist.
+ * @returns the number of changed leases.
+ */
+export async function addAmounts(
   database: Database,
   transaction: Kysely<Tables>,
-  deltas: readonly PeriodDelta[],
-): Promise<void> {
-  if (deltas.length === 0) return;
+  { periods, leases }: Deltas,
+  skipsExpired = false,
+): Promise<number> {
+  const update = updatePeriods(database, periods);
+  if (leases.length === 0) {
+    if (periods.length > 0) await update.execute(transaction);
+    return 0;
+  }
+  const upsert = upsertLeases(database, leases, skipsExpired);
+  // One round trip, because other replicas wait for the locks. SQLite has no updates in a `with` clause.
+  if (database.sqlite) {
+    if (periods.length > 0) await update.execute(transaction);
+    return countChanges(await upsert.execute(transaction));
+  }
+  const both = periods.length > 0 ? sql`with changed as (${update}) ${upsert}` : upsert;
+  return countChanges(await both.execute(transaction));
+}
+
+function countChanges({ numAffectedRows = 0n }: QueryResult<unknown>): number {
+  return Number(numAffectedRows);
+}
+
+function updatePeriods(database: Database, deltas: readonly PeriodDelta[]): RawBuilder<unknown> {
   const rows = deltas.map(({ id, spent, presumed, leased }) => ({
     ...toPeriodKey(id),
     spent,
     presumed,
     leased,
   }));
-  await sql`update budget_periods set
+  return sql`update budget_periods set
       spent_nanodollars = spent_nanodollars + k.spent,
       presumed_nanodollars = presumed_nanodollars + k.presumed,
       leased_nanodollars = leased_nanodollars + k.leased
     from ${jsonRows(database, PERIOD_DELTA, rows, "k")}
     where budget_periods.scope = k.scope and budget_periods.period = k.period
-      and budget_periods.starts_at = k.starts_at`.execute(transaction);
+      and budget_periods.starts_at = k.starts_at`;
 }
 
-/** Adds amounts to leases, which must be locked if they exist. Creates the missing ones. */
-export async function addToLeases(
+function upsertLeases(
   database: Database,
-  transaction: Kysely<Tables>,
   deltas: readonly LeaseDelta[],
-): Promise<void> {
-  if (deltas.length === 0) return;
+  skipsExpired: boolean,
+): RawBuilder<unknown> {
   const rows = deltas.map(({ id, amount }) => ({ ...toLeaseKey(id), amount }));
-  await sql`insert into budget_leases
+  return sql`insert into budget_leases
       (instance, scope, period, starts_at, amount_nanodollars, is_expired)
-    select k.instance, k.scope, k.period, k.starts_at, k.amount, 0
-    from ${jsonRows(database, LEASE_DELTA, rows, "k")} where true
+    select l.instance, l.scope, l.period, l.starts_at, l.amount, 0
+    from ${jsonRows(database, LEASE_DELTA, rows, "l")} where true
     on conflict (instance, scope, period, starts_at)
-    do update set amount_nanodollars = budget_leases.amount_nanodollars + excluded.amount_nanodollars`.execute(
-    transaction,
-  );
+    do update set amount_nanodollars = budget_leases.amount_nanodollars + excluded.amount_nanodollars
+    ${skipsExpired ? sql`where budget_leases.is_expired = 0` : sql``}`;
 }
 
 /** Marks leases, which must be locked, as those of a dead or of a live process. */

@@ -3,10 +3,10 @@ import type { Database, Tables } from "../../store/database.ts";
 import { formatBudgetId } from "../budget-id.ts";
 import type { Draw, DrawnBudget } from "../budget-store.ts";
 import {
-  addToLeases,
-  addToPeriods,
+  addAmounts,
   type LeaseId,
   lockPeriods,
+  lockPeriodsWithLeases,
   type PeriodRows,
   readPeriods,
 } from "./budget-rows.ts";
@@ -30,40 +30,61 @@ export interface Drawer {
  */
 export async function drawLeases(
   database: Database,
-  { instance, replicas }: Drawer,
+  drawer: Drawer,
   draws: readonly Draw[],
 ): Promise<DrawnBudget[] | undefined> {
-  return database.kysely.transaction().execute(async (transaction) => {
-    const ids = draws.map(({ id }) => ({ instance, ...id }));
-    const periods = await lockRevived(database, transaction, ids);
-    const drawn = draws.flatMap((draw) => {
-      const row = periods.get(formatBudgetId(draw.id));
-      return row ? [{ draw, row, grant: computeGrant(draw, row, replicas) }] : [];
-    });
-    if (drawn.length < draws.length) return undefined;
-    const succeeds = drawn.every(({ grant }) => grant !== undefined);
-    const grants = drawn.map(({ grant = 0 }) => (succeeds ? grant : 0));
-    if (grants.some((grant) => grant > 0)) {
-      const deltas = draws.map(({ id }, index) => ({
-        id,
-        leased: grants[index] ?? 0,
-        spent: 0,
-        presumed: 0,
-      }));
-      await addToPeriods(database, transaction, deltas);
-      await addToLeases(
-        database,
-        transaction,
-        ids.map((id, index) => ({ id, amount: grants[index] ?? 0 })),
-      );
-    }
-    for (const { draw, row } of drawn) await saveLimit(transaction, draw, row);
-    return drawn.map(({ row }, index) => ({
-      granted: grants[index] ?? 0,
-      spent: row.spent_nanodollars,
-      presumed: row.presumed_nanodollars,
-    }));
+  const draw = () =>
+    database.kysely
+      .transaction()
+      .execute((transaction) => drawInTransaction(database, transaction, { drawer, draws }));
+  try {
+    return await draw();
+  } catch (error) {
+    // Another process expired the leases while this one waited for locks. The second attempt sees and revives them.
+    if (!(error instanceof LeasesExpired)) throw error;
+    return draw();
+  }
+}
+
+/** The error that rolls a draw back because a lease has expired since it was read. */
+class LeasesExpired extends Error {}
+
+interface DrawParts {
+  readonly drawer: Drawer;
+  readonly draws: readonly Draw[];
+}
+
+async function drawInTransaction(
+  database: Database,
+  transaction: Kysely<Tables>,
+  { drawer: { instance, replicas }, draws }: DrawParts,
+): Promise<DrawnBudget[] | undefined> {
+  const ids = draws.map(({ id }) => ({ instance, ...id }));
+  const periods = await lockRevived(database, transaction, ids);
+  const drawn = draws.flatMap((draw) => {
+    const row = periods.get(formatBudgetId(draw.id));
+    return row ? [{ draw, row, grant: computeGrant(draw, row, replicas) }] : [];
   });
+  if (drawn.length < draws.length) return undefined;
+  const succeeds = drawn.every(({ grant }) => grant !== undefined);
+  const grants = drawn.map(({ grant = 0 }) => (succeeds ? grant : 0));
+  for (const { draw, row } of drawn) await saveLimit(transaction, draw, row);
+  if (grants.some((grant) => grant > 0)) {
+    const periodDeltas = draws.map(({ id }, at) => ({ id, leased: grants[at] ?? 0, spent: 0, presumed: 0 }));
+    const leaseDeltas = ids.map((id, at) => ({ id, amount: grants[at] ?? 0 }));
+    const changed = await addAmounts(
+      database,
+      transaction,
+      { periods: periodDeltas, leases: leaseDeltas },
+      true,
+    );
+    if (changed < ids.length) throw new LeasesExpired();
+  }
+  return drawn.map(({ row }, index) => ({
+    granted: grants[index] ?? 0,
+    spent: row.spent_nanodollars,
+    presumed: row.presumed_nanodollars,
+  }));
 }
 
 /**
@@ -104,9 +125,10 @@ async function lockRevived(
   transaction: Kysely<Tables>,
   leases: readonly LeaseId[],
 ): Promise<PeriodRows> {
-  const periods = await lockPeriods(database, transaction, leases);
-  const isRevived = await reviveLeases(database, transaction, leases);
-  return isRevived ? lockPeriods(database, transaction, leases) : periods;
+  const periods = await lockPeriodsWithLeases(database, transaction, leases);
+  if ([...periods.values()].every((row) => row.has_expired_lease === 0)) return periods;
+  await reviveLeases(database, transaction, leases);
+  return lockPeriods(database, transaction, leases);
 }
 
 /** Computes what a draw gets; undefined if that is too little. Near the limit, a draw gets only what it needs. */

@@ -3,8 +3,7 @@ import type { Database, Tables } from "../../store/database.ts";
 import { type BudgetId, formatBudgetId } from "../budget-id.ts";
 import type { BudgetAmount, ReturnedAmount } from "../budget-store.ts";
 import {
-  addToLeases,
-  addToPeriods,
+  addAmounts,
   formatLeaseId,
   type LeaseId,
   lockLeases,
@@ -37,16 +36,13 @@ export async function expireLeases(
   await setExpired(database, transaction, { ids, isExpired: true });
 }
 
-/**
- * Undoes the expiry of leases of a process that is alive after all. The rows of their budgets must be locked.
- * @returns whether any of them had expired.
- */
+/** Undoes the expiry of leases of a process that is alive after all. The rows of their budgets must be locked. */
 export async function reviveLeases(
   database: Database,
   transaction: Kysely<Tables>,
   ids: readonly LeaseId[],
-): Promise<boolean> {
-  return setExpired(database, transaction, { ids, isExpired: false });
+): Promise<void> {
+  await setExpired(database, transaction, { ids, isExpired: false });
 }
 
 /** Whether a process has leases that count as those of a dead process. */
@@ -64,19 +60,18 @@ interface ExpiryChange {
   readonly isExpired: boolean;
 }
 
-/** Expires or revives leases. The rows of their budgets must be locked. @returns whether any lease has changed. */
+/** Expires or revives leases. The rows of their budgets must be locked. */
 async function setExpired(
   database: Database,
   transaction: Kysely<Tables>,
   { ids, isExpired }: ExpiryChange,
-): Promise<boolean> {
+): Promise<void> {
   const rows = [...(await lockLeases(database, transaction, ids)).values()].filter(
     (row) => (row.is_expired === 1) !== isExpired,
   );
-  if (rows.length === 0) return false;
-  await addToPeriods(database, transaction, sumMoves(rows, isExpired ? 1 : -1));
+  if (rows.length === 0) return;
+  await addAmounts(database, transaction, { periods: sumMoves(rows, isExpired ? 1 : -1), leases: [] });
   await markLeases(database, transaction, { ids: rows.map(toLeaseId), isExpired });
-  return true;
 }
 
 function uniqueBudgets(ids: readonly LeaseId[]): BudgetId[] {
@@ -119,20 +114,14 @@ export async function returnLeases(
       const row = rows.get(formatLeaseId({ instance, ...id }));
       return row ? [{ id, row, taking: Math.min(row.amount_nanodollars, nanodollars) }] : [];
     });
-    await addToPeriods(
-      database,
-      transaction,
-      parts.map(({ id, row, taking }) =>
+    await addAmounts(database, transaction, {
+      periods: parts.map(({ id, row, taking }) =>
         row.is_expired === 1
           ? { id, spent: 0, presumed: -taking, leased: 0 }
           : { id, spent: 0, presumed: 0, leased: -taking },
       ),
-    );
-    await addToLeases(
-      database,
-      transaction,
-      parts.map(({ row, taking }) => ({ id: toLeaseId(row), amount: -taking })),
-    );
+      leases: parts.map(({ row, taking }) => ({ id: toLeaseId(row), amount: -taking })),
+    });
     const unused = new Set(amounts.filter(({ isUnused }) => isUnused).map(({ id }) => formatBudgetId(id)));
     for (const { row, taking } of parts)
       if (taking === row.amount_nanodollars && unused.has(formatBudgetId(toBudgetId(row))))

@@ -2,8 +2,7 @@ import type { Kysely } from "kysely";
 import type { Database, Tables } from "../../store/database.ts";
 import { type BudgetId, formatBudgetId, listPossibleBudgets, listReservedBudgets } from "../budget-id.ts";
 import {
-  addToLeases,
-  addToPeriods,
+  addAmounts,
   formatLeaseId,
   type LeaseDelta,
   type LeaseId,
@@ -55,8 +54,8 @@ export async function settleBudgets(
     [...periods.values()].map(({ id }) => id),
   );
   const existing = [...periods].filter(([text]) => rows.has(text)).map(([, delta]) => delta);
-  await changeLeases(database, transaction, { periods, leases });
-  await addToPeriods(database, transaction, existing);
+  const changedLeases = await changeLeases(database, transaction, { periods, leases });
+  await addAmounts(database, transaction, { periods: existing, leases: changedLeases });
   return existing.flatMap(({ id, spent }) => {
     const before = rows.get(formatBudgetId(id));
     return before && spent !== 0 ? [{ before, spentAfter: before.spent_nanodollars + spent }] : [];
@@ -109,18 +108,23 @@ function findLeaseDelta({ leases }: Sums, id: LeaseId): LeaseDelta {
 }
 
 /**
- * Takes money from leases, and subtracts it from the total of leases of its budget; from the presumed amount, if the process
+ * Plans to take money from leases, and subtracts it from the total of leases of its budget; from the presumed amount, if the process
  * counts as dead. A lease that has less gives what it has. A positive amount is added to the lease, unless the process has no
  * lease: it has ended, and its lease was released.
+ * @returns the amounts to add to the leases.
  */
-async function changeLeases(database: Database, transaction: Kysely<Tables>, sums: Sums): Promise<void> {
+async function changeLeases(
+  database: Database,
+  transaction: Kysely<Tables>,
+  sums: Sums,
+): Promise<LeaseDelta[]> {
   const wanted = [...sums.leases.values()].filter(({ amount }) => amount !== 0);
   const rows = await lockLeases(
     database,
     transaction,
     wanted.map(({ id }) => id),
   );
-  const deltas = wanted.flatMap((change) => {
+  return wanted.flatMap((change) => {
     const row = rows.get(formatLeaseId(change.id));
     if (!row) return [];
     const amount = Math.max(change.amount, -row.amount_nanodollars);
@@ -131,5 +135,4 @@ async function changeLeases(database: Database, transaction: Kysely<Tables>, sum
     else delta.leased += amount;
     return [{ id: change.id, amount }];
   });
-  await addToLeases(database, transaction, deltas);
 }
