@@ -7,34 +7,10 @@ import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
 import { sql } from "kysely";
 import { createSettledRow, insertRequests } from "../support/ledger-rows.ts";
+import { createKeyRow } from "../support/key-row.ts";
 import { readSchema } from "../support/read-schema.ts";
 
-const KEY = {
-  id: "key_1",
-  name: "bob",
-  owner: null,
-  metadata: "{}",
-  role: "caller",
-  prefix: "sk-slc-00000",
-  digest: "00",
-  previous_digest: null,
-  previous_until: null,
-  created_at: 1,
-  last_used_at: null,
-  expires_at: null,
-  disabled: 0,
-  revoked_at: null,
-  models: null,
-  aliases: "{}",
-  on_disconnect: "cancel",
-  group_id: null,
-  limits: "{}",
-  limits_changed_at: 0,
-  end_users: null,
-  unbounded_reservation_nanodollars: null,
-  blocked_until: 0,
-  revision: 1,
-} as const;
+const KEY = createKeyRow({ id: "key_1", name: "bob", digest: "00" });
 
 /** Tests of migrations, for every database. @param open returns a database without a schema. */
 export function migrationsContract(open: () => Promise<Database>): void {

@@ -2,12 +2,11 @@ import type { KeyTable } from "../../src/keys/key-tables.ts";
 import { digestSecret } from "../../src/key-secret.ts";
 import type { Database } from "../../src/store/database.ts";
 
-/** Inserts a key without limits. `fields` replace its columns. */
-export async function insertKey(
-  { kysely }: Database,
-  fields: Partial<KeyTable> & Pick<KeyTable, "id">,
-): Promise<void> {
-  const row: KeyTable = {
+type KeyFields = Partial<KeyTable> & Pick<KeyTable, "id">;
+
+/** Creates the row of a key without limits. `fields` replace its columns. */
+export function createKeyRow(fields: KeyFields): KeyTable {
+  return {
     name: fields.id,
     owner: null,
     metadata: "{}",
@@ -33,5 +32,9 @@ export async function insertKey(
     revision: 1,
     ...fields,
   };
-  await kysely.insertInto("keys").values(row).execute();
+}
+
+/** Inserts a key without limits. `fields` replace its columns. */
+export async function insertKey({ kysely }: Database, fields: KeyFields): Promise<void> {
+  await kysely.insertInto("keys").values(createKeyRow(fields)).execute();
 }

@@ -15,6 +15,7 @@ import {
   createRollup,
   listSums,
 } from "../../support/rollup-rows.ts";
+import { insertKey } from "../../support/key-row.ts";
 import { insertRequests, NOVEMBER, type OpenDatabase, createSettledRow } from "../../support/ledger-rows.ts";
 
 /** Tests of usage reports, for every database. */
@@ -101,10 +102,7 @@ export function testUsageReport(open: OpenDatabase): void {
 
   test("shows the current name of a key, and derives the name of a key without a row from its id", async () => {
     const database = await open();
-    await database.kysely
-      .insertInto("keys")
-      .values({ ...KEY_ROW, id: "key_a", name: "renamed" })
-      .execute();
+    await insertKey(database, { id: "key_a", name: "renamed" });
     await insertRollups(
       database,
       ["key_a", "key_gone", "env:team", "anonymous"].map((key) => createRollup(NOVEMBER, [key])),
@@ -240,28 +238,3 @@ export function testUsageReport(open: OpenDatabase): void {
     expect((await readReport(database, { ...time, by: ["model"] })).lines).toEqual([]);
   });
 }
-
-const KEY_ROW = {
-  owner: null,
-  metadata: "{}",
-  role: "caller",
-  prefix: "sk-slc-00000",
-  digest: "0".repeat(64),
-  previous_digest: null,
-  previous_until: null,
-  created_at: NOVEMBER,
-  last_used_at: null,
-  expires_at: null,
-  disabled: 0,
-  revoked_at: null,
-  models: null,
-  aliases: "{}",
-  on_disconnect: "cancel",
-  group_id: null,
-  limits: "{}",
-  limits_changed_at: 0,
-  end_users: null,
-  unbounded_reservation_nanodollars: null,
-  blocked_until: 0,
-  revision: 1,
-} as const;
