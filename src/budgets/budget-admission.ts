@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { boundCache } from "../limits/cache-bound.ts";
 import { isBusy } from "../store/database-errors.ts";
-import { Account, type Waiter } from "./account.ts";
+import { BudgetAccount, type Waiter } from "./budget-account.ts";
 import type { Allowance } from "./allowance.ts";
 import type { BudgetStore } from "./budget-store.ts";
 import {
@@ -50,8 +50,8 @@ export interface BudgetAdmissionOptions {
 
 /** The accounts of a key: of requests without an end user, and of those with one. */
 interface KeyAccounts {
-  plain: Account | undefined;
-  readonly byEndUser: LRUCache<string, Account>;
+  plain: BudgetAccount | undefined;
+  readonly byEndUser: LRUCache<string, BudgetAccount>;
 }
 
 /**
@@ -66,7 +66,7 @@ export class BudgetAdmission {
   /** Accounts by key. The cache of keys replaces the object of a key when its settings change. */
   readonly #accounts = new WeakMap<BudgetedKey, KeyAccounts>();
   /** Accounts with waiting requests. */
-  readonly #waiting = new Set<Account>();
+  readonly #waiting = new Set<BudgetAccount>();
   #waiters = 0;
   readonly #wakeWaiting = (): void => {
     for (const account of this.#waiting) account.wake();
@@ -89,7 +89,7 @@ export class BudgetAdmission {
    * @returns undefined if there are none.
    * @throws GatewayError key_blocked.
    */
-  find(key: BudgetedKey, endUser: string | undefined): Account | undefined {
+  find(key: BudgetedKey, endUser: string | undefined): BudgetAccount | undefined {
     if (key.blockedUntil > 0 && key.blockedUntil > this.#now()) throw createBlockedError(key.blockedUntil);
     let accounts = this.#accounts.get(key);
     if (!accounts) {
@@ -109,9 +109,9 @@ export class BudgetAdmission {
     return account;
   }
 
-  #createAccount(definitions: readonly BudgetDefinition[]): Account | undefined {
+  #createAccount(definitions: readonly BudgetDefinition[]): BudgetAccount | undefined {
     if (definitions.length === 0) return undefined;
-    return new Account(definitions, (definition) => this.#keeper.find(definition));
+    return new BudgetAccount(definitions, (definition) => this.#keeper.find(definition));
   }
 
   /**
@@ -120,12 +120,15 @@ export class BudgetAdmission {
    * @returns the reservation; undefined if the account has no hard budget; a promise if the request has to wait.
    * @throws GatewayError budget_exceeded, budget_reserved, or store_unavailable; also as a rejection.
    */
-  admit(account: Account, worstCase: number): Reservation | undefined | Promise<Reservation | undefined> {
+  admit(
+    account: BudgetAccount,
+    worstCase: number,
+  ): Reservation | undefined | Promise<Reservation | undefined> {
     if (account.soft.length > 0 && isStale(account)) return this.#admitAfterRead(account, worstCase);
     return this.#admitRead(account, worstCase);
   }
 
-  async #admitAfterRead(account: Account, worstCase: number): Promise<Reservation | undefined> {
+  async #admitAfterRead(account: BudgetAccount, worstCase: number): Promise<Reservation | undefined> {
     try {
       await this.#keeper.readSpending(account.soft);
     } catch (error) {
@@ -136,7 +139,7 @@ export class BudgetAdmission {
   }
 
   #admitRead(
-    account: Account,
+    account: BudgetAccount,
     worstCase: number,
   ): Reservation | undefined | Promise<Reservation | undefined> {
     account.markUsed();
@@ -147,7 +150,7 @@ export class BudgetAdmission {
     return this.#wait(account, worstCase);
   }
 
-  #reserve(account: Account, worstCase: number): Reservation {
+  #reserve(account: BudgetAccount, worstCase: number): Reservation {
     // The record must belong to the periods of the reservation, even if one of them ended while the request waited.
     const admittedAt = account.clampTime(this.#now());
     const reservation = new HeldReservation(account, worstCase, admittedAt, this.#wakeWaiting);
@@ -155,7 +158,7 @@ export class BudgetAdmission {
     return reservation;
   }
 
-  #wait(account: Account, worstCase: number): Promise<Reservation> {
+  #wait(account: BudgetAccount, worstCase: number): Promise<Reservation> {
     if (this.#waiters >= WAITERS_MAX) throw createCrowdedError();
     const { promise, resolve, reject } = Promise.withResolvers<Reservation>();
     const waiter: Waiter = {
@@ -176,7 +179,7 @@ export class BudgetAdmission {
   }
 
   /** Draws money for the waiting requests of an account until none waits. */
-  async #serveWaiters(account: Account): Promise<void> {
+  async #serveWaiters(account: BudgetAccount): Promise<void> {
     account.isDrawing = true;
     this.#waiting.add(account);
     try {
@@ -203,7 +206,7 @@ export class BudgetAdmission {
    * Draws money for waiting requests, and refuses those that no longer wait.
    * @returns whether there was enough money. @throws the error of the database, unless it was only busy.
    */
-  async #tryToDraw(account: Account): Promise<boolean> {
+  async #tryToDraw(account: BudgetAccount): Promise<boolean> {
     try {
       const blocking = await this.#drawForWaiters(account);
       if (blocking.length === 0) return true;
@@ -220,7 +223,7 @@ export class BudgetAdmission {
     return false;
   }
 
-  #admitWaiters(account: Account): void {
+  #admitWaiters(account: BudgetAccount): void {
     const admitted: { readonly waiter: Waiter; readonly reservation: Reservation }[] = [];
     account.takeWaiters((waiter) => {
       if (!account.fits(waiter.worstCase)) return false;
@@ -231,7 +234,7 @@ export class BudgetAdmission {
   }
 
   /** Draws money for at least one waiting request. @returns the budgets that have too little; none if the draw succeeded. */
-  async #drawForWaiters(account: Account): Promise<readonly Allowance[]> {
+  async #drawForWaiters(account: BudgetAccount): Promise<readonly Allowance[]> {
     const costs = account.waiters.map(({ worstCase }) => worstCase);
     const smallest = Math.min(...costs);
     const total = costs.reduce((sum, cost) => sum + cost, 0);
@@ -257,7 +260,7 @@ export class BudgetAdmission {
 }
 
 /** Whether the amounts of a soft budget are too old, because no request has used it for a while. */
-function isStale({ soft }: Account): boolean {
+function isStale({ soft }: BudgetAccount): boolean {
   const oldest = performance.now() - SPENDING_MAX_AGE_MS;
   return soft.some(({ readAt }) => readAt < oldest);
 }
@@ -266,12 +269,12 @@ function isStale({ soft }: Account): boolean {
  * Finds a budget whose spent amount alone leaves too little for a request. It never decreases, so the last known amount is
  * enough, and a client that repeats refused requests causes no load on the database.
  */
-function findExceeded({ hard }: Account, worstCase: number): Allowance | undefined {
+function findExceeded({ hard }: BudgetAccount, worstCase: number): Allowance | undefined {
   return hard.find(({ limit, spent }) => limit - spent < worstCase);
 }
 
 /** Lets the next draw decide about a request that has waited long enough. */
-function makeLate(account: Account, waiter: Waiter): void {
+function makeLate(account: BudgetAccount, waiter: Waiter): void {
   waiter.isLate = true;
   waiter.timer = setTimeout(() => {
     const error = createUnavailableError(new Error("the database did not respond in time"));
@@ -285,7 +288,7 @@ function makeLate(account: Account, waiter: Waiter): void {
 }
 
 /** Refuses the requests that have waited long enough for money that requests in flight hold. */
-function refuseLate(account: Account, blocking: readonly Allowance[]): void {
+function refuseLate(account: BudgetAccount, blocking: readonly Allowance[]): void {
   const tightest = blocking.reduce((a, b) => (b.left < a.left ? b : a));
   account.refuse(
     ({ isLate }) => isLate,

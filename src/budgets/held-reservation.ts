@@ -1,17 +1,17 @@
-import type { Account } from "./account.ts";
+import type { BudgetAccount } from "./budget-account.ts";
 import type { Reservation } from "./reservation.ts";
 
 /** A reservation in the allowances of this process. */
 export class HeldReservation implements Reservation {
   readonly nanodollars: number;
   readonly admittedAt: number;
-  readonly #account: Account;
+  readonly #account: BudgetAccount;
   readonly #onFreed: () => void;
   /** The part that the database takes from the lease when the row of the request is written. */
   #fromLease: number;
 
   /** @param onFreed called when money became available to other requests. */
-  constructor(account: Account, nanodollars: number, admittedAt: number, onFreed: () => void) {
+  constructor(account: BudgetAccount, nanodollars: number, admittedAt: number, onFreed: () => void) {
     this.#account = account;
     this.nanodollars = nanodollars;
     this.admittedAt = admittedAt;

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Account } from "../budgets/account.ts";
+import type { BudgetAccount } from "../budgets/budget-account.ts";
 import type { BudgetAdmission } from "../budgets/budget-admission.ts";
 import type { BudgetedKey } from "../budgets/definitions.ts";
 import type { Reservation } from "../budgets/reservation.ts";
@@ -62,7 +62,7 @@ function reserveBudget(
 
 async function reserveLater(
   budgets: BudgetAdmission,
-  { account, key }: { readonly account: Account; readonly key: BudgetedKey },
+  { account, key }: { readonly account: BudgetAccount; readonly key: BudgetedKey },
   worstCase: Promise<WorstCase>,
 ): Promise<MaybeReservation> {
   return budgets.admit(account, toReservedAmount(await worstCase, key));

@@ -17,7 +17,7 @@ export interface Waiter {
 }
 
 /** The budgets of the requests of one key, or of one end user of a key. */
-export class Account {
+export class BudgetAccount {
   /** A request must fit in these at its worst-case cost. */
   readonly hard: readonly Allowance[];
   /** A request is admitted while less than the limit of each is spent. */
