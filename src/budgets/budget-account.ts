@@ -3,13 +3,18 @@ import type { Allowance } from "./allowance.ts";
 import { formatReservedIn } from "./budget-id.ts";
 import type { BudgetDefinition } from "./definitions.ts";
 import type { Reservation } from "./reservation.ts";
-import { createExceededError } from "./refusals.ts";
+import { createExceededError, createReservedError, createUnavailableError } from "./refusals.ts";
+
+/** A request is refused if a draw takes longer than this after its wait. With the wait of 2 s, no request waits for 3 s. */
+const DRAW_TIMEOUT_MS = 900;
 
 /** A request that waits for money. */
 export interface Waiter {
   readonly worstCase: number;
   /** Whether the request has waited long enough for money that requests in flight hold. The next draw decides. */
   isLate: boolean;
+  /** The budget that the last draw failed for; undefined if no draw has decided about this request yet. */
+  blockedBy: Allowance | undefined;
   /** Makes the request late, and then refuses it if the database does not respond. */
   timer: NodeJS.Timeout;
   readonly resolve: (reservation: Reservation) => void;
@@ -92,6 +97,35 @@ export class BudgetAccount {
         ({ worstCase }) => worstCase > allowance.left,
         (worstCase) => createExceededError(allowance, worstCase),
       );
+  }
+
+  /**
+   * Lets the next draw decide about a request that has waited long enough. If that takes too long, refuses the request by the
+   * last draw.
+   */
+  makeLate(waiter: Waiter): void {
+    waiter.isLate = true;
+    waiter.timer = setTimeout(() => {
+      this.refuse(
+        (one) => one === waiter,
+        (worstCase) =>
+          waiter.blockedBy
+            ? createReservedError(waiter.blockedBy, worstCase)
+            : createUnavailableError(new Error("the database did not respond in time")),
+      );
+    }, DRAW_TIMEOUT_MS);
+    // Requests that arrived together become late together, and one draw decides about all of them.
+    setImmediate(() => this.wake());
+  }
+
+  /** Refuses the requests that have waited long enough for money that requests in flight hold. */
+  refuseLate(blocking: readonly Allowance[]): void {
+    const tightest = blocking.reduce((a, b) => (b.left < a.left ? b : a));
+    for (const waiter of this.waiters) waiter.blockedBy = tightest;
+    this.refuse(
+      ({ isLate }) => isLate,
+      (worstCase) => createReservedError(tightest, worstCase),
+    );
   }
 
   /** Called when money may have become available in this process. */

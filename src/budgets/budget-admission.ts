@@ -17,7 +17,6 @@ import {
   createBlockedError,
   createCrowdedError,
   createExceededError,
-  createReservedError,
   createUnavailableError,
   createUsedUpError,
 } from "./refusals.ts";
@@ -31,8 +30,6 @@ const WAITERS_MAX = 10_000;
 const RETRY_MS = 50;
 /** The amounts of soft budgets are read every second while requests use them, and again if they are older than this. */
 const SPENDING_MAX_AGE_MS = 2_500;
-/** A request that waits is refused if the database does not respond for this long after the wait. */
-const DRAW_TIMEOUT_MS = 1_000;
 /** A draw for a few requests takes money for this many, so that a burst does not draw for each request. */
 const REQUESTS_PER_DRAW = 8;
 
@@ -166,7 +163,8 @@ export class BudgetAdmission {
       resolve,
       reject,
       isLate: false,
-      timer: setTimeout(() => makeLate(account, waiter), this.#options.waitMs),
+      blockedBy: undefined,
+      timer: setTimeout(() => account.makeLate(waiter), this.#options.waitMs),
     };
     account.waiters.push(waiter);
     this.#waiters++;
@@ -211,7 +209,7 @@ export class BudgetAdmission {
       const blocking = await this.#drawForWaiters(account);
       if (blocking.length === 0) return true;
       account.refuseExceeded(blocking);
-      refuseLate(account, blocking);
+      account.refuseLate(blocking);
       for (const { id } of blocking) this.#options.store.requestReturn(id);
     } catch (error) {
       if (!isBusy(error)) throw error;
@@ -271,27 +269,4 @@ function isStale({ soft }: BudgetAccount): boolean {
  */
 function findExceeded({ hard }: BudgetAccount, worstCase: number): Allowance | undefined {
   return hard.find(({ limit, spent }) => limit - spent < worstCase);
-}
-
-/** Lets the next draw decide about a request that has waited long enough. */
-function makeLate(account: BudgetAccount, waiter: Waiter): void {
-  waiter.isLate = true;
-  waiter.timer = setTimeout(() => {
-    const error = createUnavailableError(new Error("the database did not respond in time"));
-    account.refuse(
-      (one) => one === waiter,
-      () => error,
-    );
-  }, DRAW_TIMEOUT_MS);
-  // Requests that arrived together become late together, and one draw decides about all of them.
-  setImmediate(() => account.wake());
-}
-
-/** Refuses the requests that have waited long enough for money that requests in flight hold. */
-function refuseLate(account: BudgetAccount, blocking: readonly Allowance[]): void {
-  const tightest = blocking.reduce((a, b) => (b.left < a.left ? b : a));
-  account.refuse(
-    ({ isLate }) => isLate,
-    (worstCase) => createReservedError(tightest, worstCase),
-  );
 }
