@@ -3,6 +3,7 @@ import { selectProxy } from "./upstream-proxy.ts";
 import { type EnvironmentRecord, readSettings, readTextFile } from "./sources.ts";
 import { splitList } from "./values.ts";
 import { parseKeyList, type ConfiguredKey } from "./gateway-api-keys.ts";
+import { findContradictions, findPortContradictions, findWebhookContradictions } from "./contradictions.ts";
 import { parseAliasList } from "./model-aliases.ts";
 import { parseWebhookSecret } from "./webhook-settings.ts";
 import type { ModelAliases } from "../request/model-aliases.ts";
@@ -27,6 +28,8 @@ export interface Config {
   readonly account: AccountConfig;
   /** undefined: alerts are only stored and logged. */
   readonly alertWebhook: WebhookConfig | undefined;
+  /** undefined: the gateway has no metrics. */
+  readonly metrics: MetricsConfig | undefined;
   readonly rateLimit: { readonly max: number; readonly windowMs: number };
   /** How long a request waits for money of a budget that requests in flight hold. */
   readonly budgetWaitMs: number;
@@ -103,6 +106,14 @@ export interface AccountConfig {
   readonly managementKey: string | undefined;
 }
 
+/** The listener for Prometheus. */
+export interface MetricsConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Whether metrics have the names of keys, and the budgets of keys and groups. */
+  readonly keyLabel: boolean;
+}
+
 /** Receiver of alerts. */
 export interface WebhookConfig {
   readonly url: string;
@@ -139,68 +150,12 @@ export function loadConfig(record: EnvironmentRecord, readText = readTextFile): 
   const { aliases, mistakes: aliasMistakes } = parseAliasList(splitList(given["MODEL_ALIASES"] ?? ""));
   mistakes.push(...keys.mistakes, ...aliasMistakes);
   // An invalid OPENROUTER_API_KEY is reported already, and must not be reported as missing too.
-  if (!mistakes.some((mistake) => mistake.startsWith("OPENROUTER_API_KEY")))
-    mistakes.push(...findContradictions(given, keyItems.length > 0));
-  if (!mistakes.some((mistake) => mistake.startsWith("ALERT_WEBHOOK")))
-    mistakes.push(...findWebhookContradictions(given, keyItems.length > 0));
+  const isValid = (prefix: string): boolean => !mistakes.some((mistake) => mistake.startsWith(prefix));
+  if (isValid("OPENROUTER_API_KEY")) mistakes.push(...findContradictions(given, keyItems.length > 0));
+  if (isValid("ALERT_WEBHOOK")) mistakes.push(...findWebhookContradictions(given, keyItems.length > 0));
+  if (parsed.success) mistakes.push(...findPortContradictions(parsed.data));
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes);
   return Object.freeze(toConfig(parsed.data, keys.entries, aliases));
-}
-
-/** Values of the environment by name, before they are validated. */
-type GivenValues = Readonly<Record<string, string | undefined>>;
-
-/** Finds mistakes in combinations of variables. */
-function findContradictions(given: GivenValues, hasKeys: boolean): string[] {
-  if (given["OPENROUTER_API_KEY"] !== undefined) return findSqliteLoss(given, hasKeys);
-  const mistakes: string[] = [];
-  if (hasKeys) {
-    // Without this check, the gateway would forward gateway keys to OpenRouter as if they were OpenRouter keys.
-    mistakes.push(
-      "GATEWAY_API_KEYS is set without OPENROUTER_API_KEY: set OPENROUTER_API_KEY, or remove GATEWAY_API_KEYS to forward the OpenRouter keys of clients",
-    );
-  }
-  if (given["DATABASE_URL"] !== undefined) {
-    mistakes.push(
-      "DATABASE_URL is set without OPENROUTER_API_KEY: the gateway stores keys and a ledger only for its own OpenRouter account; set OPENROUTER_API_KEY, or remove DATABASE_URL",
-    );
-  }
-  return mistakes;
-}
-
-/** Rejects a webhook whose alerts could not be signed or stored. */
-function findWebhookContradictions(given: GivenValues, hasKeys: boolean): string[] {
-  if (given["ALERT_WEBHOOK_URL"] === undefined) return [];
-  const mistakes: string[] = [];
-  if (given["ALERT_WEBHOOK_SECRET"] === undefined) {
-    mistakes.push(
-      "ALERT_WEBHOOK_URL is set without ALERT_WEBHOOK_SECRET: alerts are signed; set a secret, created with: echo whsec_$(openssl rand -base64 32)",
-    );
-  }
-  if (given["OPENROUTER_API_KEY"] === undefined || !wantsStore(given, hasKeys)) {
-    mistakes.push(
-      "ALERT_WEBHOOK_URL is set without a database: alerts are stored until they are delivered; set OPENROUTER_API_KEY and DATA_DIR or DATABASE_URL, or remove ALERT_WEBHOOK_URL",
-    );
-  }
-  return mistakes;
-}
-
-/**
- * Whether a gateway with an OpenRouter account has a store. With `GATEWAY_API_KEYS` or `ALLOW_ANONYMOUS`, the gateway needs
- * no stored keys, so it has a store only if `DATA_DIR` or `DATABASE_URL` is set.
- */
-function wantsStore(given: GivenValues, hasKeys: boolean): boolean {
-  if (given["DATA_DIR"] !== undefined || given["DATABASE_URL"] !== undefined) return true;
-  return !hasKeys && given["ALLOW_ANONYMOUS"] !== "true";
-}
-
-/** Rejects a SQLite file in a directory that does not persist: keys and ledger would be lost with the container. */
-function findSqliteLoss(given: GivenValues, hasKeys: boolean): string[] {
-  const isSqlite = given["DATABASE_URL"] === undefined && wantsStore(given, hasKeys);
-  if (!isSqlite || given["DATA_DIR_PERSISTENT"] !== "false") return [];
-  return [
-    "DATA_DIR_PERSISTENT is false without DATABASE_URL: SQLite keeps keys and ledger in DATA_DIR and would lose them; set DATABASE_URL, or mount a directory that persists and remove DATA_DIR_PERSISTENT",
-  ];
 }
 
 function toConfig(
@@ -239,6 +194,7 @@ function toConfig(
       managementKey: env.OPENROUTER_MANAGEMENT_KEY,
     }),
     alertWebhook: toWebhookConfig(env),
+    metrics: toMetricsConfig(env),
     rateLimit: Object.freeze({ max: env.RATE_LIMIT_MAX, windowMs: env.RATE_LIMIT_WINDOW_MS }),
     budgetWaitMs: env.BUDGET_WAIT_MS,
     redisUrl: env.REDIS_URL,
@@ -258,6 +214,14 @@ function toConfig(
     logLevel: env.LOG_LEVEL,
     corsOrigins: Object.freeze(env.CORS_ORIGINS),
   };
+}
+
+function toMetricsConfig({
+  METRICS_PORT: port,
+  METRICS_HOST: host,
+  METRICS_KEY_LABEL: keyLabel,
+}: Environment) {
+  return port === undefined ? undefined : Object.freeze({ host, port, keyLabel });
 }
 
 function toWebhookConfig(env: Environment): WebhookConfig | undefined {

@@ -30,6 +30,11 @@ const proxy = checkedText(
   .transform(normalizeProxyUrl)
   .optional();
 
+const address = checkedText(
+  (value) => /^[\w.:-]{1,255}$/.test(value),
+  "must be an address or host name, such as 127.0.0.1",
+);
+
 /**
  * Returns a quarter of the container's memory limit or of the machine's memory, whichever is less. If the container has no
  * limit, `constrainedMemory()` returns 0 or a number greater than the memory of any machine.
@@ -46,10 +51,7 @@ const openrouterKey = checkedText(
 
 /** Every environment variable of the gateway, with bounds and default; `.env.example` describes each. */
 export const environmentSchema = z.object({
-  HOST: checkedText(
-    (value) => /^[\w.:-]{1,255}$/.test(value),
-    "must be an address or host name, such as 127.0.0.1",
-  ).default("127.0.0.1"),
+  HOST: address.default("127.0.0.1"),
   PORT: wholeNumber(0, 65_535, 8080),
   OPENROUTER_API_KEY: openrouterKey,
   OPENROUTER_API_KEY_FILE: file,
@@ -127,6 +129,10 @@ export const environmentSchema = z.object({
   KEEP_ALIVE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 75_000),
   DRAIN_MS: wholeNumber(0, DAY_MS, 2_000),
   SHUTDOWN_GRACE_MS: wholeNumber(0, DAY_MS, 600_000),
+  // Without a default: the gateway has no metrics unless the port is set.
+  METRICS_PORT: wholeNumberWithin(0, 65_535).optional(),
+  METRICS_HOST: address.default("127.0.0.1"),
+  METRICS_KEY_LABEL: flag(false),
   LOG_LEVEL: z
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
       error: "must be one of fatal, error, warn, info, debug, trace, silent",

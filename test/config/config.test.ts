@@ -34,6 +34,7 @@ test("in an empty environment, every setting has its default, and no OpenRouter 
     },
     account: { pollMs: 60_000, lowNanodollars: undefined, managementKey: undefined },
     alertWebhook: undefined,
+    metrics: undefined,
     rateLimit: { max: 0, windowMs: 60_000 },
     redisUrl: undefined,
     budgetWaitMs: 2_000,
@@ -83,6 +84,9 @@ const EVERYTHING = {
   ACCOUNT_LOW_USD: "7.5",
   ALERT_WEBHOOK_URL: "https://hooks.example.com/a?b=c",
   ALERT_WEBHOOK_SECRET: WEBHOOK_SECRET,
+  METRICS_PORT: "29",
+  METRICS_HOST: "0.0.0.0",
+  METRICS_KEY_LABEL: "true",
   RATE_LIMIT_MAX: "7",
   RATE_LIMIT_WINDOW_MS: "8",
   BUDGET_WAIT_MS: "28",
@@ -152,6 +156,7 @@ test("every variable sets its field, and white space around values is ignored", 
       proxyUrl: undefined,
       secret: Buffer.from(WEBHOOK_SECRET.slice(6), "base64"),
     },
+    metrics: { port: 29, host: "0.0.0.0", keyLabel: true },
     rateLimit: { max: 7, windowMs: 8 },
     budgetWaitMs: 28,
     redisUrl: "rediss://user:pw@example.com:6379/0",
@@ -282,19 +287,4 @@ test.each([
 ])("a webhook %s is a mistake", (_, env, mistake) => {
   const mistakes = listMistakes({ ...env, ALERT_WEBHOOK_URL: "https://example.com/hook" });
   expect(mistakes).toEqual([expect.stringContaining(mistake)]);
-});
-
-test("alerts use the proxy of their own scheme and host", () => {
-  const env = {
-    OPENROUTER_API_KEY: "sk-or",
-    ALERT_WEBHOOK_SECRET: WEBHOOK_SECRET,
-    HTTPS_PROXY: "http://proxy:1",
-    NO_PROXY: "hooks.internal",
-  };
-  const proxies = [
-    "https://hooks.example.com/x",
-    "https://hooks.internal/x",
-    "http://hooks.example.com/x",
-  ].map((url) => loadConfig({ ...env, ALERT_WEBHOOK_URL: url }).alertWebhook?.proxyUrl);
-  expect(proxies).toEqual(["http://proxy:1", undefined, undefined]);
 });

@@ -69,3 +69,18 @@ test.each(["socks5://a:1", "http://", "http://a:1/path", "http://a:1?x", "http:/
     ]);
   },
 );
+
+test("alerts use the proxy of their own scheme and host", () => {
+  const env = {
+    OPENROUTER_API_KEY: "sk-or",
+    ALERT_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 1).toString("base64")}`,
+    HTTPS_PROXY: "http://proxy:1",
+    NO_PROXY: "hooks.internal",
+  };
+  const proxies = [
+    "https://hooks.example.com/x",
+    "https://hooks.internal/x",
+    "http://hooks.example.com/x",
+  ].map((url) => loadConfig({ ...env, ALERT_WEBHOOK_URL: url }).alertWebhook?.proxyUrl);
+  expect(proxies).toEqual(["http://proxy:1", undefined, undefined]);
+});

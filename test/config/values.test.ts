@@ -16,6 +16,7 @@ const DAY_MS = 86_400_000;
 
 test.each([
   ["PORT", 0, 65_535],
+  ["METRICS_PORT", 0, 65_535],
   ["RATE_LIMIT_MAX", 0, 1_000_000_000],
   ["RATE_LIMIT_WINDOW_MS", 1, DAY_MS],
   ["BUDGET_WAIT_MS", 0, 60_000],
@@ -53,7 +54,15 @@ test.each([
   expect(() => loadConfig({ [name]: "x" })).toThrow(`${name} must be a whole number from ${min} to ${max}`);
 });
 
+test("METRICS_PORT must differ from PORT, also from its default", () => {
+  expect(listWrongNames({ METRICS_PORT: "8080" })).toEqual(["METRICS_PORT"]);
+  expect(listWrongNames({ PORT: "9464", METRICS_PORT: "9464" })).toEqual(["METRICS_PORT"]);
+  expect(listWrongNames({ PORT: "0", METRICS_PORT: "0" })).toEqual([]);
+});
+
 const GOOD: readonly (readonly [name: string, values: readonly string[]])[] = [
+  ["METRICS_HOST", ["0.0.0.0", "::1"]],
+  ["METRICS_KEY_LABEL", ["true", "false"]],
   ["HOST", ["0.0.0.0", "::1", "localhost", "gateway-1.internal"]],
   [
     "OPENROUTER_BASE_URL",
