@@ -26,6 +26,7 @@ import { KeyLimiter } from "./limits/key-limiter.ts";
 import { createLimit } from "./limits/rate-limit.ts";
 import { limitResponseMemory } from "./limits/response-memory.ts";
 import { hasRateLimits } from "./limits/scoped-limits.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import { logRequest } from "./observability/logger.ts";
 import { registerCatalog } from "./endpoints/catalog.ts";
 import { registerGeneration } from "./endpoints/generation.ts";
@@ -65,6 +66,8 @@ export interface AppDependencies {
   readonly logger: Logger;
   readonly shutdown: ShutdownState;
   readonly inFlight: InFlight;
+  /** undefined without `METRICS_PORT`. */
+  readonly metrics: Metrics | undefined;
 }
 
 interface RouteDependencies extends AppDependencies {
@@ -73,14 +76,16 @@ interface RouteDependencies extends AppDependencies {
 
 /** Builds the gateway's HTTP app. Hooks run for each request in the order in which they are registered here. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
-  const { config, redis, persistence, logger, shutdown, inFlight } = deps;
+  const { config, redis, persistence, logger, shutdown, inFlight, metrics } = deps;
   const bodyMemory = new BodyMemory(config.bodyMemoryBytes);
+  metrics?.collectFrom({ inFlight, bodyMemory });
   const onEnd: OnRequestEnd = (context) => {
     // Must run before `leave`, which deletes the counts of a caller when its last request ends.
     bodyMemory.release(context);
     inFlight.leave(context);
     context.limitHold?.end(context);
     context.meter?.end(context);
+    metrics?.recordRequest(context);
     logRequest(logger, context);
   };
   const app = createServer(config, logger, onEnd);

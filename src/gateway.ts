@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
+import type { Metrics } from "./metrics/metrics.ts";
 import { buildApp } from "./app.ts";
 import type { Persistence, FirstKeys } from "./persistence.ts";
 import type { Config } from "./config/config.ts";
@@ -20,6 +21,8 @@ const ABORT_GRACE_MS = 1_000;
 export interface Gateway {
   /** For example `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** For example `http://127.0.0.1:9464/metrics`; undefined without `METRICS_PORT`. */
+  readonly metricsUrl: string | undefined;
   /**
    * Stops the gateway in three steps. For `delayMs` (`DRAIN_MS`) it still serves requests, but readiness fails and responses
    * carry `connection: close`. Then it stops listening and waits up to `graceMs` for the requests in flight. Finally it
@@ -44,6 +47,7 @@ export async function startGateway(
   const persistence = await openPersistence(config, upstream, logger, onFirstKeys);
   const account = createAccountBalance(config, { upstream, persistence, logger });
   const redis = await openRedis(config, logger);
+  const metrics = await createMetrics(config);
   const app = await buildApp({
     config,
     keys: persistence
@@ -56,18 +60,23 @@ export async function startGateway(
     logger,
     shutdown,
     inFlight,
+    metrics,
   });
   const closeDependencies = async (): Promise<void> => {
     redis?.close();
     await Promise.all([account?.stop(), persistence?.close()]);
     await upstream.close();
+    await metrics?.close();
   };
   try {
+    const metricsUrl = await metrics?.listen();
+    if (metricsUrl !== undefined) logger.info({ url: metricsUrl }, "metrics: listening");
     await persistence?.open();
     const url = await app.listen({ host: await resolveAddress(config.host), port: config.port });
     account?.start();
     return {
       url,
+      metricsUrl,
       async stop({ delayMs, graceMs }) {
         await beginShutdown(app.server, shutdown, delayMs);
         const stopAborting = abortAfter(graceMs, app, inFlight);
@@ -118,6 +127,13 @@ async function openPersistence(
   if (store === undefined || openrouterApiKey === undefined) return undefined;
   const { Persistence: PersistenceClass } = await import("./persistence.ts");
   return new PersistenceClass({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
+}
+
+/** Creates the metrics, if they are on. Imports their modules only then, to save time and memory. */
+async function createMetrics({ metrics }: Config): Promise<Metrics | undefined> {
+  if (metrics === undefined) return undefined;
+  const { Metrics: MetricsClass } = await import("./metrics/metrics.ts");
+  return new MetricsClass(metrics);
 }
 
 interface AccountDependencies {

@@ -59,7 +59,7 @@ function findSqliteLoss(given: GivenValues, hasKeys: boolean): string[] {
   ];
 }
 
-/** Finds listeners that would use the same port. Port 0 stands for any free port. */
+/** Finds listeners that would use the same port. Port 0 means any free port. */
 export function findPortContradictions({ PORT, METRICS_PORT }: Environment): string[] {
   if (PORT === 0 || PORT !== METRICS_PORT) return [];
   return [

@@ -41,6 +41,7 @@ export async function startTestGateway(
   onTestFinished(() => stop({ delayMs: 0, graceMs: 0 }));
   return {
     url: gateway.url,
+    metricsUrl: gateway.metricsUrl,
     port: Number(new URL(gateway.url).port),
     logs,
     stop,

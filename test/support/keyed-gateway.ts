@@ -17,6 +17,8 @@ interface AdminResponse {
 /** A gateway with stored keys and a ledger, and the two keys of its first start. */
 export interface KeyedGateway {
   readonly port: number;
+  /** URL of the metrics; undefined without `METRICS_PORT`. */
+  readonly metricsUrl: string | undefined;
   readonly dataDir: string;
   readonly caller: string;
   readonly admin: string;
@@ -55,6 +57,7 @@ export async function startKeyedGateway(
   const admin = first?.admin.secret ?? "";
   return {
     port,
+    metricsUrl: gateway.metricsUrl,
     dataDir,
     caller,
     admin,

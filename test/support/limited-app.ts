@@ -56,6 +56,7 @@ export async function startLimitedApp(
     redis,
     shutdown: new ShutdownState(),
     inFlight: new InFlight(512),
+    metrics: undefined,
   };
   const app = await buildApp({ config, keys: store, upstream, logger, ...parts });
   await app.listen({ host: "127.0.0.1", port: 0 });

@@ -31,6 +31,7 @@ export async function startLoginGateway(stored: KeyStore, env: Record<string, st
     redis: undefined,
     shutdown: new ShutdownState(),
     inFlight: new InFlight(512),
+    metrics: undefined,
   };
   const keys = chainKeyStores(createStaticKeyStore(config.gatewayKeys), stored);
   const app = await buildApp({ config, keys, upstream, logger, ...parts });
