@@ -20,6 +20,6 @@ export function registerCapacity(registry: Registry, { inFlight, bodyMemory }: C
 
 /** Adds a gauge without labels, whose value is read at each scrape. */
 function addGauge(registry: Registry, name: string, help: string, read: () => number): void {
-  const gauge = new Gauge({ name, help, registers: [], collect: () => gauge.set(read()) });
+  const gauge: Gauge = new Gauge({ name, help, registers: [], collect: () => gauge.set(read()) });
   registry.registerMetric(gauge);
 }
