@@ -99,16 +99,19 @@ test("aborts a stream that begins after the grace period, whatever its key's dis
   const gateway = await startKeyedGateway(upstream.baseUrl);
   const { body } = await gateway.callAdmin("POST", "/keys", { name: "drain", on_disconnect: "drain" });
   const authorization = { authorization: `Bearer ${String(body.secret)}` };
-  const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, buildChatBody(), authorization);
-  await client.waitForResponse("the first response");
+  const [early, late] = [new RawClient(gateway.port), new RawClient(gateway.port)];
+  late.post(CHAT_PATH, buildChatBody(), authorization);
+  await late.waitForResponse("the first response");
+  early.post(CHAT_PATH, buildChatBody({ stream: true }), authorization);
+  await waitUntil(() => early.received.includes(EVENT), "the early stream to begin");
   const stopped = gateway.stop();
-  await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
-  client.post(CHAT_PATH, buildChatBody({ stream: true }), authorization);
-  await waitUntil(() => client.received.includes(EVENT), "the late stream to begin");
-  await waitFor(stopped, "the gateway to stop", 8_000);
-  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
-  expect(client.received.includes("[DONE]")).toBe(false);
+  // A request that arrives before the first abort would not begin. The abort closes the early stream's connection.
+  await early.waitForEnd("the early stream");
+  late.post(CHAT_PATH, buildChatBody({ stream: true }), authorization);
+  await waitUntil(() => late.received.includes(EVENT), "the late stream to begin");
+  await waitFor(stopped, "the gateway to stop");
+  await waitUntil(() => upstream.open.size === 0, "the upstream requests to be aborted");
+  expect(late.received.includes("[DONE]")).toBe(false);
 });
 
 test.each([
