@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
 // `soak` Linux, `verify` runs the product's own
 // fidelity suite against gateways good and bad, `sdks` needs the SDKs of all languages, `clients` coding agents. CI runs them all.
 const project = (name: string, include: string[], exclude: string[] = []) => ({
-  test: { name, include, exclude: [...exclude, "node_modules/**"], testTimeout: 15_000, hookTimeout: 15_000 },
+  test: { name, include, exclude: [...exclude, "node_modules/**"], testTimeout: 30_000, hookTimeout: 30_000 },
 });
 
 /** What `npm test` leaves to the others. */

@@ -48,7 +48,7 @@ test("the command line creates, lists, updates, rotates and revokes keys", async
   expect((await sluice(dir, "usage", "--by", "key,day")).stdout).toMatch(
     /^\(no usage from 20\S+Z to 20\S+Z\)\n$/,
   );
-}, 30_000);
+}, 60_000);
 
 test.each([
   [["keys", "show", "nobody"], 1, "No key has this id or name"],
@@ -144,7 +144,7 @@ test("the usage command filters by time, key, model, provider and endpoint, and 
     /^key_id,key_name,requests,.*\r\nenv:a,a,13,/s,
   );
   expect((await usage()).stdout).toMatch(/ byok_usd\n.* 0\.099506173\n.*\n- +- +15 .* 0\.114814815\n$/s);
-}, 30_000);
+}, 60_000);
 
 test("the usage command prints a report of 12,000 keys as a table with one header row and one total row", async () => {
   const dir = createTemporaryDirectory();
@@ -162,7 +162,7 @@ test("the usage command prints a report of 12,000 keys as a table with one heade
   expect([lines[0]?.startsWith("key_id"), lines.at(-1)?.startsWith("-")]).toEqual([true, true]);
   const json = JSON.parse((await sluice(dir, "usage", "--json", ...time)).stdout);
   expect([json.data.length, json.total.requests]).toEqual([12_000, 12_000]);
-}, 30_000);
+}, 60_000);
 
 test.each(["0", "0s", "0h"])(
   "a rotation with --grace %s invalidates the old secret at once",
@@ -219,7 +219,7 @@ test("a command prints a note instead of an empty table, and a note in the cell 
   expect((await sluice(dir, "keys", "list")).stdout).toBe("(no keys)\n");
   expect((await sluice(dir, "keys", "list", "--owner", "x")).stdout).toBe("(no keys of this owner)\n");
   expect((await sluice(dir, "keys", "audit")).stdout).toBe("(no changes of keys)\n");
-}, 30_000);
+}, 60_000);
 
 test("without a store, a keys command fails and names the settings that configure a store", async () => {
   const run = runNode("src/server.ts", { GATEWAY_API_KEYS: "a:b" }, ["--cli", "keys", "list"]);
