@@ -28,6 +28,7 @@ import { limitResponseMemory } from "./limits/response-memory.ts";
 import { hasRateLimits } from "./limits/scoped-limits.ts";
 import { logRequest } from "./observability/logger.ts";
 import { registerCatalog } from "./endpoints/catalog.ts";
+import { registerDiagnosticStream } from "./endpoints/diagnostic-stream.ts";
 import { registerGeneration } from "./endpoints/generation.ts";
 import { registerRelayedEndpoints } from "./endpoints/relay-requests.ts";
 import { registerHealth } from "./endpoints/health.ts";
@@ -150,6 +151,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   });
   registerReads(app, deps, { accessHooks, catalog, aliases: config.modelAliases });
   registerKey(app, { accessHooks, persistence });
+  registerDiagnosticStream(app, accessHooks);
   if (persistence) {
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
     const { adminApiPlugin } = await import("./admin/admin-api.ts");
