@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config, StoreConfig } from "../config/config.ts";
 import { readLedgerBacklog, BACKLOG_MAX } from "../metering/sql/ledger-backlog.ts";
@@ -45,18 +45,19 @@ export async function checkDatabase(config: Config, signal: AbortSignal): Promis
 /** Checks existence and rights of the SQLite files. @returns undefined if they can be opened. */
 function checkSqliteFiles({ dataDir }: StoreConfig): Result | undefined {
   const path = resolve(getSqlitePath(dataDir));
-  if (!existsSync(path))
-    return warning(
-      `The database ${path} does not exist.`,
-      "The first start of the gateway creates it. If the gateway has run before, DATA_DIR names another directory, or a volume is not mounted.",
-    );
   try {
+    // Throws without the right to search the directory. `existsSync` would return false then.
+    if (!statSync(path, { throwIfNoEntry: false }))
+      return warning(
+        `The database ${path} does not exist.`,
+        "The first start of the gateway creates it. If the gateway has run before, DATA_DIR names another directory, or a volume is not mounted.",
+      );
     for (const file of [path, `${path}-wal`, `${path}-shm`])
       if (existsSync(file)) accessSync(file, constants.R_OK | constants.W_OK);
     return undefined;
   } catch (error) {
     return failed(
-      `The user that runs doctor cannot write to the database: ${describeError(error)}.`,
+      `The user that runs doctor cannot read and write the database: ${describeError(error)}.`,
       `Give the files to the user that runs the gateway, with mode 600: chown USER ${path}* && chmod 600 ${path}*. If the file system is read-only, mount a writable one.`,
     );
   }

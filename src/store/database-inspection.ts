@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
+import type { Pool } from "pg";
 import { Kysely, PostgresDialect, sql, SqliteDialect } from "kysely";
 import { type Database, type DatabaseConfig, createPool, getSqlitePath, type Tables } from "./database.ts";
 import { MIGRATIONS, MIGRATION_TABLE } from "./migrations.ts";
@@ -59,19 +60,27 @@ function inspectPostgres(connectionString: string): InspectedDatabase {
   return {
     kysely,
     sqlite: undefined,
-    tryWrite: async () => {
-      const client = await pool.connect();
-      try {
-        await client.query("begin");
-        // Assigns an id to the transaction, which a server that accepts no writes refuses.
-        await client.query("select txid_current()");
-      } finally {
-        await client.query("rollback").catch(() => {});
-        client.release();
-      }
-    },
+    tryWrite: () => tryToInsert(pool),
     close: () => kysely.destroy(),
   };
+}
+
+/** Inserts an instance, or creates a table in a database without a schema, and rolls back. */
+async function tryToInsert(pool: Pool): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query("begin");
+    const { rows } = await client.query("select to_regclass('instances') is not null as found");
+    const [row] = rows as { found: boolean }[];
+    await client.query(
+      row?.found
+        ? "insert into instances (id, started_at, seen_at) values ('doctor', 0, 0)"
+        : "create table sluice_doctor (id integer)",
+    );
+  } finally {
+    await client.query("rollback").catch(() => {});
+    client.release();
+  }
 }
 
 /** The schema of a database compared with that of this version. */

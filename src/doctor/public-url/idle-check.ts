@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { DiagnosticPlan } from "../../endpoints/diagnostic-stream.ts";
 import { failed, ok, type Result, warning } from "../finding.ts";
 import { formatMs } from "../finding-text.ts";
 import type { HttpProbe, Observation } from "./http-probe.ts";
-import { explainFault } from "./response-faults.ts";
+import { explainFault, readGatewayError } from "./response-faults.ts";
 import { requestStream } from "./stream-check.ts";
 
 const TIMEOUT_SETTINGS =
@@ -12,6 +14,7 @@ const LONGER_MS = 5_000;
 /** The longest interval between events that no proxy mistakes for silence. */
 const BUSY_INTERVAL_MS = 1_000;
 const BUSY_EVENTS_MAX = 100;
+const RETRY_MS = 500;
 
 /**
  * Checks whether a stream that is silent for a while arrives whole. If not, a second stream with frequent events shows whether
@@ -31,7 +34,7 @@ async function explainCut(probe: HttpProbe, silentMs: number, { error }: Observa
   const intervalMs = Math.min(BUSY_INTERVAL_MS, silentMs / 4);
   const events = Math.min(BUSY_EVENTS_MAX, Math.ceil(durationMs / intervalMs));
   const finding = `A stream was cut off after ${formatMs(silentMs)} of silence${error ? "" : " (with a regular end, so that clients take it for complete)"}`;
-  const busy = await requestStream(probe, { events, intervalMs: Math.round(intervalMs), idleMs: 0 });
+  const busy = await requestBusyStream(probe, { events, intervalMs: Math.round(intervalMs), idleMs: 0 });
   if (explainFault(busy)) return failed(`${finding}.`, `Raise the idle timeout: ${TIMEOUT_SETTINGS}.`);
   if (busy.isComplete && busy.body.endsWith("data: [DONE]\n\n"))
     return failed(
@@ -42,6 +45,18 @@ async function explainCut(probe: HttpProbe, silentMs: number, { error }: Observa
     `Streams are cut off after ${formatMs(busy.endMs)}, with and without silence: something in front of the gateway limits their duration.`,
     `Raise the total timeout of responses, such as the route timeout of Envoy or Istio (timeout: 0s) or the timeout of the backend service at Google Cloud (timeoutSec), to at least an hour.`,
   );
+}
+
+/**
+ * Requests a second stream. Until the gateway notices that the first one was cut off, it refuses another stream of the key, at
+ * most until the first one would have ended. The deadline of the check limits the wait.
+ */
+async function requestBusyStream(probe: HttpProbe, plan: DiagnosticPlan): Promise<Observation> {
+  for (;;) {
+    const observation = await requestStream(probe, plan);
+    if (readGatewayError(observation) !== "concurrency_limit_exceeded") return observation;
+    await sleep(RETRY_MS);
+  }
 }
 
 /** Warns about a silence that was not tested, because it is shorter than the gateway allows. */
