@@ -50,11 +50,12 @@ async function sendTraffic(monitored: MonitoredGateways, limited: string): Promi
     { stream: true },
     { model: "sim/error:status=500" },
     { model: "sim/error:status=429" },
-    { model: "sim/cut", stream: true },
     { model: 1 },
   ].map(buildChatBody);
   for (const { call, replica } of monitored.gateways) {
     for (const body of bodies) await call({ body });
+    const broken = call({ body: buildChatBody({ model: "sim/cut", stream: true }) });
+    await expect(broken).rejects.toThrow("the connection ended");
     await call({ headers: { authorization: "Bearer sk-slc-unknown" } });
     const headers = { authorization: `Bearer ${limited}` };
     // The worst case of the first request fits in the budgets, that of the second does not; later ones exceed the rate limit.
