@@ -72,11 +72,7 @@ export async function startMonitoredGateways(
   }
   const targets = gateways.map(({ instance }) => instance);
   const prometheus = await startPrometheus([{ job_name: "sluice", static_configs: [{ targets }] }]);
-  await waitUntil(
-    async () => (await prometheus.query("sluice_build_info")).length === count,
-    "all gateways to be scraped",
-    20_000,
-  );
+  await prometheus.waitForResult(`count(sluice_build_info) == ${count}`, "all gateways to be scraped");
   return { simulator, gateways, prometheus, admin: keys?.admin ?? "" };
 }
 

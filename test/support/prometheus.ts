@@ -1,6 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { onTestFinished } from "vitest";
 import { stringify } from "yaml";
@@ -36,6 +37,8 @@ export interface Prometheus {
   /** Returns the rules whose last evaluation failed, with the error. */
   listFailedRules(): Promise<readonly string[]>;
   listTargets(): Promise<readonly Target[]>;
+  /** Waits until an expression has a value. */
+  waitForResult(expression: string, label: string, deadlineMs?: number): Promise<readonly QueryResult[]>;
   /** Waits for an alert to be pending or firing. */
   waitForAlert(name: string, deadlineMs?: number): Promise<RaisedAlert>;
 }
@@ -75,6 +78,12 @@ export async function startPrometheus(scrapeConfigs: readonly object[]): Promise
   return connectTo(base);
 }
 
+/** Waits between two requests, so that a test that polls leaves the processor to Prometheus. */
+async function pace<T>(request: Promise<T>): Promise<T> {
+  const [result] = await Promise.all([request, sleep(100)]);
+  return result;
+}
+
 /** Creates the functions that use the HTTP API of a Prometheus. */
 function connectTo(base: string): Prometheus {
   const get = async <T>(path: string): Promise<T> => {
@@ -83,17 +92,18 @@ function connectTo(base: string): Prometheus {
     if (error !== undefined) throw new Error(error);
     return data;
   };
+  const query = async (expression: string): Promise<readonly QueryResult[]> => {
+    const { result } = await get<{ result: { metric: QueryResult["metric"]; value: [number, string] }[] }>(
+      `query?query=${encodeURIComponent(expression)}`,
+    );
+    return result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
+  };
   const listAlerts = async (): Promise<readonly RaisedAlert[]> => {
     const { alerts } = await get<{ alerts: Omit<RaisedAlert, "name">[] }>("alerts");
     return alerts.map((alert) => ({ ...alert, name: alert.labels["alertname"] ?? "" }));
   };
   return {
-    async query(expression) {
-      const { result } = await get<{ result: { metric: QueryResult["metric"]; value: [number, string] }[] }>(
-        `query?query=${encodeURIComponent(expression)}`,
-      );
-      return result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
-    },
+    query,
     listAlerts,
     async listFailedRules() {
       const { groups } = await get<{
@@ -107,8 +117,21 @@ function connectTo(base: string): Prometheus {
     async listTargets() {
       return (await get<{ activeTargets: Target[] }>("targets")).activeTargets;
     },
+    waitForResult: async (expression, label, deadlineMs = 20_000) =>
+      waitUntil(
+        async () => {
+          const result = await pace(query(expression));
+          return result.length > 0 ? result : undefined;
+        },
+        label,
+        deadlineMs,
+      ),
     waitForAlert: async (name, deadlineMs = 20_000) =>
-      waitUntil(async () => (await listAlerts()).find((alert) => alert.name === name), name, deadlineMs),
+      waitUntil(
+        async () => (await pace(listAlerts())).find((alert) => alert.name === name),
+        name,
+        deadlineMs,
+      ),
   };
 }
 
