@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { GatewayError } from "../errors.ts";
 import { addGroupsCommands } from "./groups.ts";
 import { addKeysCommands, type RunCommand } from "./keys.ts";
+import { addLeasesCommand } from "./leases.ts";
 import { addReconcileCommand } from "./reconcile.ts";
 import { CommandError, runWithDatabase } from "./session.ts";
 import { addUsageCommand } from "./usage.ts";
@@ -26,6 +27,7 @@ export async function runCli(environment: NodeJS.ProcessEnv, args: readonly stri
   addGroupsCommands(program, run);
   addUsageCommand(program, run);
   addReconcileCommand(program, run);
+  addLeasesCommand(program, run);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
