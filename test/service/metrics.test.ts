@@ -66,7 +66,7 @@ test("while PostgreSQL is frozen, scrapes are quick and lack only its values, an
     );
   };
   await waitUntil(isComplete, "all values", 15_000);
-  proxy.silence();
+  proxy.freeze();
   const isDown = async (): Promise<boolean> => {
     const startedAt = performance.now();
     const { sum } = await scrape(gateway.metricsUrl);
@@ -83,5 +83,6 @@ test("while PostgreSQL is frozen, scrapes are quick and lack only its values, an
   const startedAt = performance.now();
   await Promise.all(Array.from({ length: 20 }, isDown));
   expect(performance.now() - startedAt).toBeLessThan(3_500);
+  proxy.thaw();
   await waitUntil(isComplete, "all values again", 45_000);
 }, 120_000);

@@ -7,6 +7,10 @@ interface SilentProxy {
   readonly port: number;
   /** Stops forwarding on the open connections, and keeps them open. New connections work. */
   readonly silence: () => void;
+  /** Stops forwarding on the open connections and on new ones, until `thaw`. */
+  readonly freeze: () => void;
+  /** Makes new connections work again. */
+  readonly thaw: () => void;
 }
 
 /**
@@ -15,7 +19,12 @@ interface SilentProxy {
  */
 export async function startSilentProxy(to: number): Promise<SilentProxy> {
   const sockets = new Set<Socket>();
+  let isFrozen = false;
   const proxy = createServer((near) => {
+    if (isFrozen) {
+      sockets.add(near.on("error", () => {}));
+      return;
+    }
     const far = connect(to, "127.0.0.1");
     for (const socket of [near, far]) {
       sockets.add(socket);
@@ -29,10 +38,18 @@ export async function startSilentProxy(to: number): Promise<SilentProxy> {
     for (const socket of sockets) socket.destroy();
     proxy.close();
   });
+  const silence = (): void => {
+    for (const socket of sockets) socket.unpipe().pause();
+  };
   return {
     port: (proxy.address() as AddressInfo).port,
-    silence() {
-      for (const socket of sockets) socket.unpipe().pause();
+    silence,
+    freeze() {
+      isFrozen = true;
+      silence();
+    },
+    thaw() {
+      isFrozen = false;
     },
   };
 }
