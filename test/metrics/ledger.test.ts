@@ -5,6 +5,7 @@ import { createPendingRow } from "../support/cost-reconciler.ts";
 import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
 import { scrape } from "../support/scrape.ts";
 import { startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { startTestSimulator } from "../support/simulator.ts";
 import { waitUntil } from "../support/wait.ts";
 
 function open({ dataDir }: KeyedGateway) {
@@ -80,4 +81,35 @@ test("if the tables cannot be read, their metrics are absent, and all others are
   expect(sum("sluice_collector_failures_total")).toBe(1);
   expect(sum("sluice_journal_bytes")).toBe(0);
   expect(gateway.readLog().split("metrics: collector failed, values omitted")).toHaveLength(2);
+});
+
+test("a request that cost more than was reserved is counted when its cost is looked up", async () => {
+  const simulator = await startTestSimulator();
+  const gateway = await startKeyedGateway(simulator.baseUrl, { METRICS_PORT: "0" });
+  const { status, headers } = await gateway.call(gateway.caller);
+  expect(status).toBe(200);
+  const row = createPendingRow("overrun", {
+    generation_id: String(headers["x-generation-id"]),
+    settle_at: 0,
+    reserved_in: "key:day",
+    reserved_nanodollars: 1,
+  });
+  await open(gateway).kysely.insertInto("requests").values(row).execute();
+  await waitUntil(
+    async () => (await scrape(gateway.metricsUrl)).sum("sluice_ledger_overruns_total") === 1,
+    "the cost to be looked up",
+  );
+});
+
+test("a row that the database rejects is counted", async () => {
+  const simulator = await startTestSimulator();
+  const gateway = await startKeyedGateway(simulator.baseUrl, { METRICS_PORT: "0" });
+  open(gateway).sqlite?.exec(
+    "create trigger reject before insert on requests begin select raise(abort, 'rejected'); end",
+  );
+  expect((await gateway.call(gateway.caller)).status).toBe(200);
+  await waitUntil(
+    async () => (await scrape(gateway.metricsUrl)).sum("sluice_ledger_quarantined_rows_total") === 1,
+    "the row to be quarantined",
+  );
 });
