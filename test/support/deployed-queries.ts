@@ -2,7 +2,19 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 
 const DASHBOARD = "deploy/grafana/sluice.json";
-export const RULES = "deploy/prometheus/rules.yaml";
+const RULES = "deploy/prometheus/rules.yaml";
+
+interface DataSource {
+  readonly type: string;
+  readonly uid: string;
+}
+
+interface Query {
+  readonly refId: string;
+  readonly expr: string;
+  readonly legendFormat: string;
+  readonly datasource?: DataSource;
+}
 
 /** A panel of the dashboard, or a row of panels. */
 export interface Panel {
@@ -12,14 +24,14 @@ export interface Panel {
   readonly description?: string;
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
   readonly fieldConfig?: { readonly defaults: { readonly unit?: string } };
-  readonly targets?: readonly {
-    readonly refId: string;
-    readonly expr: string;
-    readonly legendFormat: string;
-  }[];
+  readonly datasource?: DataSource;
+  readonly targets?: readonly Query[];
 }
 
 interface Dashboard {
+  readonly id: number | null;
+  readonly __inputs: readonly object[];
+  readonly __requires: readonly { readonly type: string; readonly id: string }[];
   readonly panels: readonly Panel[];
   readonly templating: {
     readonly list: readonly { readonly name: string; readonly type: string; readonly definition?: string }[];
