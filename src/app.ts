@@ -29,6 +29,7 @@ import { hasRateLimits } from "./limits/scoped-limits.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { logRequest } from "./observability/logger.ts";
 import { registerCatalog } from "./endpoints/catalog.ts";
+import { registerDiagnosticStream } from "./endpoints/diagnostic-stream.ts";
 import { registerGeneration } from "./endpoints/generation.ts";
 import { registerRelayedEndpoints } from "./endpoints/relay-requests.ts";
 import { registerHealth } from "./endpoints/health.ts";
@@ -155,6 +156,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   });
   registerReads(app, deps, { accessHooks, catalog, aliases: config.modelAliases });
   registerKey(app, { accessHooks, persistence });
+  registerDiagnosticStream(app, accessHooks);
   if (persistence) {
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
     const { adminApiPlugin } = await import("./admin/admin-api.ts");

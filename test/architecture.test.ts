@@ -42,6 +42,7 @@ const RANKS: readonly (readonly string[])[] = [
   ["gateway"],
   ["lifecycle", "next-tick-workaround", "health-check"],
   ["main"],
+  ["doctor"],
   ["demo", "cli"],
   ["server"],
   ["tools/bench"],

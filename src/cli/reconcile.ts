@@ -1,8 +1,8 @@
 import process from "node:process";
 import { type Command, Option } from "commander";
-import type { Config } from "../config/config.ts";
+import type { FindGeneration } from "../metering/cost-lookup.ts";
 import { settleStatedCost } from "../metering/stated-cost.ts";
-import { countUnfinished } from "../metering/sql/unknown-rows.ts";
+import { countUnfinished, type Period } from "../metering/sql/unknown-rows.ts";
 import { correctUnknownCosts, type CorrectionEnd } from "../metering/unknown-costs.ts";
 import { UnknownCostsSummary } from "../metering/unknown-costs-summary.ts";
 import { formatUsd, parseUsdSetting } from "../money.ts";
@@ -11,16 +11,21 @@ import { formatTable } from "../presentation/table.ts";
 import { formatTimestamp } from "../presentation/timestamp.ts";
 import { toRemainingRowsJson, toUnknownCostsJson } from "../presentation/unknown-costs-json.ts";
 import { createGenerationFinder } from "../upstream/generation.ts";
-import { connectUpstream, type Upstream } from "../upstream/openrouter.ts";
+import type { Database } from "../store/database.ts";
+import { connectUpstream } from "../upstream/openrouter.ts";
+import { compareActivity } from "./compare-activity.ts";
 import type { RunCommand } from "./keys.ts";
 import { parseDate } from "./options.ts";
 import { CommandError, type CommandSession, printResult } from "./session.ts";
+
+const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 interface ReconcileOptions {
   readonly from?: number;
   readonly to?: number;
   readonly dryRun: boolean;
   readonly list: boolean;
+  readonly allKeys: boolean;
   readonly json: boolean;
   readonly row?: string;
   readonly costUsd?: string;
@@ -31,17 +36,19 @@ interface ReconcileOptions {
 export function addReconcileCommand(program: Command, run: RunCommand): void {
   program
     .command("reconcile")
-    .description("look up unknown costs again")
+    .description("look up unknown costs again, and compare the ledger with OpenRouter's activity")
     .option("--from <when>", "a date or a time; default: 30 days before --to", parseDate)
     .option("--to <when>", "exclusive end: a date or a time; default: now", parseDate)
     .option("--dry-run", "look up and print, but change nothing", false)
     .option("--list", "print the requests whose cost is still unknown, at most 10,000", false)
+    .option("--all-keys", "compare with the requests of all keys of the account", false)
     .addOption(
       new Option("--row <id>", "settle this row with the cost that --cost-usd states").conflicts([
         "from",
         "to",
         "dryRun",
         "list",
+        "allKeys",
       ]),
     )
     .option("--cost-usd <usd>", "cost of --row in US dollars")
@@ -54,37 +61,76 @@ export function addReconcileCommand(program: Command, run: RunCommand): void {
     );
 }
 
-async function reconcile({ database, config }: CommandSession, options: ReconcileOptions): Promise<void> {
-  const { dryRun: isDryRun, list, json } = options;
+async function reconcile(session: CommandSession, options: ReconcileOptions): Promise<void> {
+  const { database, config } = session;
+  const { openrouterApiKey: apiKey } = config;
+  if (apiKey === undefined)
+    throw new CommandError(
+      "OPENROUTER_API_KEY is not set. Set it to the key of the gateway, with which costs are looked up.",
+    );
+  const { dryRun: isDryRun, list, json, allKeys: usesAllKeys } = options;
   const period = resolvePeriod(options, Date.now());
-  const summary = new UnknownCostsSummary(list);
   const unfinished = await countUnfinished(database, period);
-  const end = await withUpstream(config, (upstream, { authorization, signal }) =>
-    correctUnknownCosts({
-      database,
-      findGeneration: createGenerationFinder(upstream, authorization),
+  const upstream = connectUpstream(config.upstream);
+  try {
+    const { summary, end } = await correct(database, createGenerationFinder(upstream, `Bearer ${apiKey}`), {
       period,
       isDryRun,
-      signal,
+      list,
+    });
+    const result = {
+      from: formatTimestamp(period.from),
+      to: formatTimestamp(period.to),
+      dry_run: isDryRun,
+      interrupted: end.isInterrupted,
+      unknown: { ...toUnknownCostsJson(summary), ...(list && { rows: toRemainingRowsJson(summary) }) },
+      unfinished,
+    };
+    if (!json) process.stdout.write(formatResult(result));
+    reportEnd(end);
+    const activity = end.isInterrupted
+      ? { json: null, text: "" }
+      : await compareActivity(session, { upstream, apiKey, period, usesAllKeys });
+    if (json) printResult({ ...result, activity: activity.json }, [], true, "");
+    else process.stdout.write(`\n${activity.text}`);
+  } finally {
+    await upstream.close();
+  }
+}
+
+interface Correction {
+  readonly period: Period;
+  readonly isDryRun: boolean;
+  readonly list: boolean;
+}
+
+/** Corrects unknown costs until all rows are read, or until SIGINT or SIGTERM. */
+async function correct(
+  database: Database,
+  findGeneration: FindGeneration,
+  { period, isDryRun, list }: Correction,
+): Promise<{ summary: UnknownCostsSummary; end: CorrectionEnd }> {
+  const summary = new UnknownCostsSummary(list);
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort();
+  for (const signal of STOP_SIGNALS) process.on(signal, stop);
+  try {
+    const end = await correctUnknownCosts({
+      database,
+      findGeneration,
+      period,
+      isDryRun,
+      signal: stopping.signal,
       onResult: (row, result, cost) => summary.add(row, result, cost),
       onPause: (error, pauseMs) =>
         process.stderr.write(
           `lookups failed (${describe(error)}), waiting ${Math.ceil(pauseMs / 1_000)} s\n`,
         ),
-    }),
-  );
-  const rows = list ? { rows: toRemainingRowsJson(summary) } : {};
-  const result = {
-    from: formatTimestamp(period.from),
-    to: formatTimestamp(period.to),
-    dry_run: isDryRun,
-    interrupted: end.isInterrupted,
-    unknown: { ...toUnknownCostsJson(summary), ...rows },
-    unfinished,
-  };
-  if (json) printResult(result, [], true, "");
-  else process.stdout.write(formatResult(result));
-  reportEnd(end);
+    });
+    return { summary, end };
+  } finally {
+    for (const signal of STOP_SIGNALS) process.off(signal, stop);
+  }
 }
 
 type Result = ReturnType<typeof toUnknownCostsJson> & {
@@ -127,32 +173,6 @@ function reportEnd({ isInterrupted, error }: CorrectionEnd): void {
   if (isInterrupted)
     process.stderr.write("Interrupted. All corrections so far are saved; run the command again.\n");
   if (error !== undefined || isInterrupted) process.exitCode = 1;
-}
-
-interface Connection {
-  readonly authorization: string;
-  /** Aborted by SIGINT and SIGTERM. */
-  readonly signal: AbortSignal;
-}
-
-async function withUpstream<T>(
-  { openrouterApiKey, upstream: settings }: Config,
-  run: (upstream: Upstream, connection: Connection) => Promise<T>,
-): Promise<T> {
-  if (openrouterApiKey === undefined)
-    throw new CommandError(
-      "OPENROUTER_API_KEY is not set. Set it to the key of the gateway, with which costs are looked up.",
-    );
-  const stopping = new AbortController();
-  const stop = (): void => stopping.abort();
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, stop);
-  const upstream = connectUpstream(settings);
-  try {
-    return await run(upstream, { authorization: `Bearer ${openrouterApiKey}`, signal: stopping.signal });
-  } finally {
-    for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, stop);
-    await upstream.close();
-  }
 }
 
 function describe(error: unknown): string {

@@ -2,13 +2,15 @@ import { expect, test } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
 import { insertRequests, NOVEMBER } from "../support/ledger-rows.ts";
 import { createUnknownRow } from "../support/unknown-costs.ts";
-import { completeChat, startTestSimulator } from "../support/simulator.ts";
+import { completeChat, sendChat, startTestSimulator } from "../support/simulator.ts";
 import { startJsonServer } from "../support/json-server.ts";
 import { runNode } from "../support/run-node.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
+import { DAY_MS } from "../../src/durations.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 
+const MANAGEMENT_KEY = "sk-or-v1-management-secret";
 const ACCOUNT_KEY = "sk-or-v1-account-secret";
 const PERIOD = ["--from", "2026-11-01", "--to", "2026-11-02"];
 const TIMEOUT_MS = 60_000;
@@ -102,6 +104,63 @@ test(
     expect(unset).toMatchObject({
       code: 1,
       stderr: expect.stringContaining("OPENROUTER_API_KEY is not set"),
+    });
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "reconcile compares yesterday with OpenRouter's activity, and shows a request past the gateway",
+  async () => {
+    const yesterday = new Date(Date.now() - DAY_MS).toISOString().slice(0, 10);
+    const clock = { aheadMs: -DAY_MS };
+    const simulator = await startTestSimulator({
+      managementKey: MANAGEMENT_KEY,
+      now: () => Date.now() + clock.aheadMs,
+    });
+    const headers = { authorization: `Bearer ${ACCOUNT_KEY}`, "content-type": "application/json" };
+    const chats = ["openai/gpt-4o-mini", "openai/gpt-4o"].map(async (model) => {
+      const response = await sendChat(simulator, { model }, { headers });
+      return (await response.json()) as { id: string; usage: Record<string, number> };
+    });
+    const [chat] = await Promise.all(chats);
+    clock.aheadMs = 0;
+    const row = createUnknownRow(Date.parse(yesterday) - NOVEMBER + 1, {
+      generation_id: chat?.id ?? null,
+      forwarded_model: "openai/gpt-4o-mini",
+    });
+    const dataDir = await writeRows([row]);
+    const env = {
+      DATA_DIR: dataDir,
+      OPENROUTER_BASE_URL: simulator.baseUrl,
+      OPENROUTER_MANAGEMENT_KEY: MANAGEMENT_KEY,
+    };
+    const { code, stdout, stderr } = await runReconcile(env, "--from", yesterday, "--json");
+    expect(code).toBe(0);
+    const { unknown, activity } = JSON.parse(stdout);
+    expect(unknown).toMatchObject({ found: 1, corrected: 1 });
+    expect(activity).toMatchObject({
+      keys: "gateway_key",
+      total: { equal: false, difference: { requests: 1 } },
+      days: [
+        {
+          date: yesterday,
+          unknown_requests: 0,
+          models: [
+            { model: "openai/gpt-4o", equal: false, ledger: { requests: 0 } },
+            { model: "openai/gpt-4o-mini", equal: true, difference: { cost_usd: "0.000000000" } },
+          ],
+        },
+      ],
+      skipped_days: [{ reason: "not_completed" }],
+    });
+    expect(stdout + stderr).not.toContain(MANAGEMENT_KEY);
+    const table = await runReconcile(env, "--from", yesterday);
+    expect(table.stdout).toMatch(/models that differ\n.*\n\S+ +openai\/gpt-4o +0 +1 /);
+    const refused = await runReconcile({ ...env, OPENROUTER_MANAGEMENT_KEY: "wrong" }, "--from", yesterday);
+    expect(refused).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("OpenRouter refused OPENROUTER_MANAGEMENT_KEY"),
     });
   },
   TIMEOUT_MS,

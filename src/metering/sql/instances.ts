@@ -52,7 +52,10 @@ export async function hasOpenRequests({ kysely }: Database, instance: string): P
 }
 
 /** Counts the processes with a heartbeat within a time. */
-export async function countInstances(database: Database, aliveMs: number): Promise<number> {
+export async function countInstances(
+  database: Pick<Database, "kysely" | "sqlite">,
+  aliveMs: number,
+): Promise<number> {
   const { count } = await database.kysely
     .selectFrom("instances")
     .select((eb) => eb.fn.countAll<number>().as("count"))
