@@ -33,6 +33,7 @@ interface Dashboard {
   readonly __inputs: readonly object[];
   readonly __requires: readonly { readonly type: string; readonly id: string }[];
   readonly panels: readonly Panel[];
+  readonly annotations: { readonly list: readonly { readonly name: string; readonly expr?: string }[] };
   readonly templating: {
     readonly list: readonly { readonly name: string; readonly type: string; readonly definition?: string }[];
   };
@@ -64,7 +65,7 @@ export const substitute = (expression: string): string =>
 
 /** Returns every expression of the dashboard and of the rules, with its place. */
 export function listExpressions(): readonly { readonly place: string; readonly expr: string }[] {
-  const { templating } = readDashboard();
+  const { templating, annotations } = readDashboard();
   return [
     ...listPanels().flatMap(({ title, targets = [] }) =>
       targets.map(({ expr, refId }) => ({ place: `panel "${title}" ${refId}`, expr: substitute(expr) })),
@@ -73,6 +74,9 @@ export function listExpressions(): readonly { readonly place: string; readonly e
       const [, selector] = /^label_values\((.*), \w+\)$/.exec(definition) ?? [];
       return selector === undefined ? [] : [{ place: `variable ${name}`, expr: substitute(selector) }];
     }),
+    ...annotations.list.flatMap(({ name, expr }) =>
+      expr === undefined ? [] : [{ place: `annotation ${name}`, expr: substitute(expr) }],
+    ),
     ...readRules().map(({ record, alert, expr }) => ({ place: `rule ${record ?? alert}`, expr })),
   ];
 }
