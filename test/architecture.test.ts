@@ -21,6 +21,7 @@ const RANKS: readonly (readonly string[])[] = [
     "stop-signals",
     "parent-exit",
     "node-version",
+    "single-run",
     "tools/sdks",
   ],
   ["request", "response", "pricing", "tools/simulator"],

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config, StoreConfig } from "../config/config.ts";
-import { readLedgerBacklog, BACKLOG_MAX } from "../metering/sql/ledger-backlog.ts";
+import { readLedgerBacklog } from "../metering/sql/ledger-backlog.ts";
 import { countInstances } from "../metering/sql/instances.ts";
 import { ALIVE_MS } from "../metering/replica-count.ts";
 import { getSqlitePath } from "../store/database.ts";
@@ -157,25 +157,22 @@ function checkReplicas({ redisUrl, store }: Config, instances: number): Result {
 }
 
 async function checkLedger(database: InspectedDatabase, { ledger }: Config): Promise<Result[]> {
-  const { overdue, unknown } = await readLedgerBacklog(database, ledger.settleGiveUpMs);
+  const { sqlite, kysely } = database;
+  const { oldestPendingMs, unknown } = await readLedgerBacklog({ sqlite, reader: kysely });
   const results: Result[] = [];
-  if (overdue > 0)
+  if (oldestPendingMs > ledger.settleGiveUpMs)
     results.push(
       warning(
-        `${formatCount(overdue)} request(s) have waited for their cost for longer than SETTLE_GIVE_UP_MS.`,
+        `A request has waited for its cost for ${formatMs(oldestPendingMs)}, longer than SETTLE_GIVE_UP_MS.`,
         'Start a gateway, which looks costs up. If one runs, its log has the reason: look for "ledger: cost lookup failed, will retry".',
       ),
     );
   if (unknown > 0)
     results.push(
       warning(
-        `The cost of ${formatCount(unknown)} request(s) is unknown and will not become known.`,
-        "Compare reports with OpenRouter's activity page. Raise DISCONNECT_HEAD_WAIT_MS if clients often disconnect early.",
+        `The cost of ${unknown} request(s) is unknown and will not become known.`,
+        "Run npm run sluice -- reconcile, which asks OpenRouter again. Raise DISCONNECT_HEAD_WAIT_MS if clients often disconnect early.",
       ),
     );
   return results.length > 0 ? results : [ok("The ledger has no request with an overdue or unknown cost.")];
-}
-
-function formatCount(count: number): string {
-  return count === BACKLOG_MAX ? `${count} or more` : String(count);
 }

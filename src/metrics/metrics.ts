@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Registry } from "prom-client";
+import { Registry } from "prom-client";
 import type { MetricsConfig } from "../config/config.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { registerBuildInfo } from "./build-info.ts";
@@ -16,13 +16,12 @@ export class Metrics {
 
   constructor(config: MetricsConfig) {
     this.#config = config;
-    collectDefaultMetrics({ register: this.#registry });
     registerBuildInfo(this.#registry);
   }
 
   /** Adds the metrics that are read from the parts of the gateway. Called once. */
   collectFrom(sources: MetricsSources): void {
-    registerCollectors(this.#registry, sources);
+    registerCollectors(this.#registry, sources, this.#config.keyLabel);
   }
 
   /** Counts a request that has ended. Called once for each request. */

@@ -108,7 +108,7 @@ test.each([
   const file = join(createTemporaryDirectory(), "script.mts");
   writeFileSync(file, script.replaceAll('"./test', `"${process.cwd()}/test`));
   const run = runNode(file);
-  expect(await run.waitForExit("doctor as another user")).toBe(0);
+  expect(await run.waitForExit("doctor as another user", 30_000)).toBe(0);
   expect(run.stdout()).toMatch(
     /^failed: The user that runs doctor cannot read and write the database: EACCES/,
   );

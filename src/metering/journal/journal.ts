@@ -156,6 +156,16 @@ export class Journal {
     return !this.#hasWriteFailed && this.#sizeBytes <= this.#maxBytes;
   }
 
+  /** Size of all segments. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Size above which no request may start. */
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
   /** Whether any segment has spilled rows that are not in the database yet. */
   get hasSpilled(): boolean {
     for (const { hasSpilledRows } of this.#segments) if (hasSpilledRows) return true;

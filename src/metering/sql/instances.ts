@@ -39,7 +39,7 @@ export async function deregister(database: Database, id: string): Promise<void> 
 }
 
 /** Whether a process has records of requests that are still open in the database. */
-export async function hasOpenRequests({ kysely }: Database, instance: string): Promise<boolean> {
+export async function hasOpenRequests(kysely: Kysely<Tables>, instance: string): Promise<boolean> {
   const open = await kysely
     .selectFrom("requests")
     .select("id")

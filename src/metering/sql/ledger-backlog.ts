@@ -1,31 +1,47 @@
-import { sql } from "kysely";
 import type { Database } from "../../store/database.ts";
 import { databaseTime } from "../../store/database-time.ts";
 import { STATE } from "../record.ts";
-import { IS_UNFINISHED, IS_UNSETTLED } from "./state-conditions.ts";
+import { IS_UNSETTLED } from "./state-conditions.ts";
 
-/** Counting stops here, so that the queries are fast on every ledger. */
-export const BACKLOG_MAX = 1_000;
-
-/** Records without a cost; {@link BACKLOG_MAX} means that many or more. */
+/** The requests of all replicas whose cost is not known. */
 export interface LedgerBacklog {
-  /** Pending records that are older than the time after which their cost is given up. */
-  readonly overdue: number;
-  /** Records whose cost will never be known. */
+  readonly open: number;
+  readonly pending: number;
   readonly unknown: number;
+  /**
+   * Time in ms since the end of the pending request that started first; 0 without one. The search for the one that ended first
+   * would have to read every pending row.
+   */
+  readonly oldestPendingMs: number;
 }
 
-/** Counts records without a cost, up to a limit. @param giveUpMs `SETTLE_GIVE_UP_MS`. */
+/** Counts the requests whose cost is not known, with the index `requests_unsettled` alone. */
 export async function readLedgerBacklog(
-  database: Pick<Database, "kysely" | "sqlite">,
-  giveUpMs: number,
+  database: Pick<Database, "reader" | "sqlite">,
 ): Promise<LedgerBacklog> {
-  const before = databaseTime(database, -giveUpMs);
-  const overdue = sql`select 1 from requests where ${IS_UNFINISHED} and state = ${STATE.pending} and ended_at < ${before} limit ${BACKLOG_MAX}`;
-  const unknown = sql`select 1 from requests where ${IS_UNSETTLED} and state = ${STATE.unknown} limit ${BACKLOG_MAX}`;
-  const { rows } = await sql<LedgerBacklog>`
-    select (select count(*) from (${overdue}) as o) as overdue, (select count(*) from (${unknown}) as u) as unknown`.execute(
-    database.kysely,
-  );
-  return rows[0] ?? { overdue: 0, unknown: 0 };
+  const { reader } = database;
+  const counts = await reader
+    .selectFrom("requests")
+    .select((eb) => ["state", eb.fn.countAll<number>().as("count")])
+    .where(IS_UNSETTLED)
+    .groupBy("state")
+    .execute();
+  const oldest = await reader
+    .selectFrom("requests")
+    .select((eb) => [
+      eb.fn.coalesce("ended_at", "started_at").as("ended_at"),
+      databaseTime(database).as("now"),
+    ])
+    .where(IS_UNSETTLED)
+    .where("state", "=", STATE.pending)
+    .orderBy("id")
+    .limit(1)
+    .executeTakeFirst();
+  const count = (state: string): number => counts.find((one) => one.state === state)?.count ?? 0;
+  return {
+    open: count(STATE.open),
+    pending: count(STATE.pending),
+    unknown: count(STATE.unknown),
+    oldestPendingMs: oldest ? Math.max(0, oldest.now - oldest.ended_at) : 0,
+  };
 }
