@@ -128,6 +128,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     responseHeaders["x-accel-buffering"] = "no";
     if (this.#inspector.isEventStream) responseHeaders["cache-control"] ??= "no-cache";
     if (forbidsRetry(head)) responseHeaders["x-should-retry"] = "false";
+    this.#context.stopwatch.stop();
     responseHeaders["server-timing"] = `gateway;dur=${this.#context.stopwatch.elapsedMs.toFixed(3)}`;
     this.#response.writeHead(status, responseHeaders);
     this.#state = "relaying";
