@@ -2,11 +2,11 @@ import { defineConfig } from "vitest/config";
 
 // `architecture` reads source and documentation and is part of `npm run check`. `unit` needs nothing but Node and npm and is what `npm test`
 // runs. `fidelity` replays recorded exchanges with OpenRouter, `service` needs a real Redis,
-// PostgreSQL and its client, sqlite3, Chromium, nginx, HAProxy, Caddy, and root with iproute2, `simulation` and `limits-simulation` PostgreSQL, `restarts` nginx and HAProxy,
+// PostgreSQL and its client, sqlite3, Chromium, nginx, HAProxy, Caddy, Prometheus with promtool, and root with iproute2, `simulation` and `limits-simulation` PostgreSQL, `restarts` nginx and HAProxy,
 // `soak` Linux, `verify` runs the product's own
 // fidelity suite against gateways good and bad, `sdks` needs the SDKs of all languages, `clients` coding agents. CI runs them all.
 const project = (name: string, include: string[], exclude: string[] = []) => ({
-  test: { name, include, exclude: [...exclude, "node_modules/**"], testTimeout: 15_000, hookTimeout: 15_000 },
+  test: { name, include, exclude: [...exclude, "node_modules/**"], testTimeout: 30_000, hookTimeout: 30_000 },
 });
 
 /** What `npm test` leaves to the others. */

@@ -23,14 +23,18 @@ import { LookUpQueue } from "./auth/look-up-queue.ts";
 import { BodyMemory } from "./limits/body-memory.ts";
 import type { InFlight } from "./limits/in-flight.ts";
 import { KeyLimiter } from "./limits/key-limiter.ts";
+import { LimitDecisions } from "./limits/limit-decisions.ts";
 import { createLimit } from "./limits/rate-limit.ts";
 import { limitResponseMemory } from "./limits/response-memory.ts";
 import { hasRateLimits } from "./limits/scoped-limits.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import type { LogOutput } from "./observability/log-output.ts";
 import { logRequest } from "./observability/logger.ts";
 import { registerCatalog } from "./endpoints/catalog.ts";
+import { registerDiagnosticStream } from "./endpoints/diagnostic-stream.ts";
 import { registerGeneration } from "./endpoints/generation.ts";
 import { registerRelayedEndpoints } from "./endpoints/relay-requests.ts";
+import { ComponentHealth } from "./endpoints/component-health.ts";
 import { registerHealth } from "./endpoints/health.ts";
 import { registerKey } from "./endpoints/key.ts";
 import { type ModelsOptions, registerModels } from "./endpoints/models.ts";
@@ -68,9 +72,12 @@ export interface AppDependencies {
   readonly inFlight: InFlight;
   /** undefined without `METRICS_PORT`. */
   readonly metrics: Metrics | undefined;
+  /** undefined if the log has another destination than standard output. */
+  readonly logOutput?: LogOutput | undefined;
 }
 
 interface RouteDependencies extends AppDependencies {
+  readonly components: ComponentHealth;
   readonly bodyMemory: BodyMemory;
 }
 
@@ -78,7 +85,6 @@ interface RouteDependencies extends AppDependencies {
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
   const { config, redis, persistence, logger, shutdown, inFlight, metrics } = deps;
   const bodyMemory = new BodyMemory(config.bodyMemoryBytes);
-  metrics?.collectFrom({ inFlight, bodyMemory });
   const onEnd: OnRequestEnd = (context) => {
     // Must run before `leave`, which deletes the counts of a caller when its last request ends.
     bodyMemory.release(context);
@@ -89,7 +95,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     logRequest(logger, context);
   };
   const app = createServer(deps, onEnd);
-  guardConnections(app.server, config, logger);
+  const clients = guardConnections(app.server, config, logger);
   trackRequests(app, onEnd);
   setDefaultHeaders(app, shutdown);
   limitResponseMemory(app);
@@ -110,12 +116,15 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   app.decorateRequest("caller");
 
   if (persistence) await (await import("./admin/documentation.ts")).documentationPlugin(app);
-  await addRoutes(app, { ...deps, bodyMemory }, limits);
+  const components = createComponentHealth(deps);
+  await addRoutes(app, { ...deps, bodyMemory, components }, limits);
+  const { decisions: limitDecisions } = limits;
+  metrics?.collectFrom({ ...deps, bodyMemory, clients, components, limitDecisions });
   return app;
 }
 
 async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: Limits): Promise<void> {
-  const { config, keys, upstream, redis, persistence, logger, shutdown, inFlight, bodyMemory } = deps;
+  const { config, keys, upstream, persistence, logger, inFlight, bodyMemory } = deps;
   const { openrouterApiKey, allowAnonymous } = config;
   const { appUrl, appTitle } = config.upstream;
   const { failedLogins, enforcePerKey, enforcePerKeyForModels } = limits;
@@ -128,16 +137,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   });
   deps.metrics?.followModels(catalog);
   const endpoints = new EndpointCatalog(upstream, authorization);
-  registerHealth(app, {
-    shutdown,
-    required: persistence
-      ? { database: () => persistence.isHealthy(), journal: () => persistence.recorder.canBegin() }
-      : {},
-    optional: {
-      ...(redis && { redis: () => redis.isReachable() }),
-      ...(persistence && { settlement: () => persistence.recorder.isReconcilerHealthy }),
-    },
-  });
+  registerHealth(app, deps);
   registerRelayedEndpoints(app, {
     accessHooks: [asCaller, enforcePerKeyForModels],
     inFlight,
@@ -156,6 +156,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   });
   registerReads(app, deps, { accessHooks, catalog, aliases: config.modelAliases });
   registerKey(app, { accessHooks, persistence });
+  registerDiagnosticStream(app, accessHooks);
   if (persistence) {
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
     const { adminApiPlugin } = await import("./admin/admin-api.ts");
@@ -165,6 +166,21 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
       database: persistence.database,
     });
   }
+}
+
+function createComponentHealth({ persistence, redis }: AppDependencies): ComponentHealth {
+  return new ComponentHealth({
+    required: persistence
+      ? { database: () => persistence.isHealthy(), journal: () => persistence.recorder.canBegin() }
+      : {},
+    optional: {
+      ...(redis && { redis: () => redis.isReachable() }),
+      ...(persistence && {
+        settlement: () => persistence.recorder.isReconcilerHealthy,
+        keys: () => persistence.keyCache.isHealthy,
+      }),
+    },
+  });
 }
 
 /** Registers the endpoints that read from OpenRouter and call no model. */
@@ -235,10 +251,13 @@ type Limits = ReturnType<typeof createLimits>;
 
 function createLimits(config: Config, redis: RedisStore | undefined) {
   const { max, windowMs } = config.rateLimit;
-  const perAddress = { max: max || UNAUTHENTICATED_MAX, windowMs, redis, refusesFromMemory: true };
-  const perKey = createLimit({ name: "key", max, windowMs, redis });
-  const keyLimiter = new KeyLimiter({ redis, defaultLimit: config.rateLimit });
+  const decisions = new LimitDecisions();
+  const counting = { redis, decisions };
+  const perAddress = { ...counting, max: max || UNAUTHENTICATED_MAX, windowMs, refusesFromMemory: true };
+  const perKey = createLimit({ ...counting, name: "key", max, windowMs });
+  const keyLimiter = new KeyLimiter({ ...counting, defaultLimit: config.rateLimit });
   return {
+    decisions,
     keyLimiter,
     failedLogins: createLimit({ name: "failed-login", ...perAddress }),
     unknownUrls: createLimit({ name: "unknown-url", ...perAddress }),

@@ -10,6 +10,7 @@ import { chainKeyStores, createStaticKeyStore } from "./auth/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
 import type { RedisOptions, RedisStore } from "./store/redis.ts";
 import { logAlert } from "./alerts/log-alert.ts";
+import type { LogOutput } from "./observability/log-output.ts";
 import { createBalanceReaders } from "./upstream/account.ts";
 import { AccountBalance } from "./upstream/account-balance.ts";
 import { connectUpstream, type Upstream } from "./upstream/openrouter.ts";
@@ -34,12 +35,14 @@ export interface Gateway {
 /**
  * Connects upstream, database and Redis, and starts to listen.
  * @param onFirstKeys called with the keys that were created because the database had none.
+ * @param logOutput the destination of the log, for the metric of dropped lines.
  * @throws if the port or the data directory is unavailable.
  */
 export async function startGateway(
   config: Config,
   logger: Logger,
   onFirstKeys: (keys: FirstKeys) => void = () => {},
+  logOutput?: LogOutput,
 ): Promise<Gateway> {
   const shutdown = new ShutdownState();
   const inFlight = new InFlight(config.maxInFlight, config.maxInFlightPerKey);
@@ -66,6 +69,7 @@ export async function startGateway(
     shutdown,
     inFlight,
     metrics,
+    logOutput,
   });
   const closeDependencies = async (): Promise<void> => {
     redis?.close();

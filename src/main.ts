@@ -6,6 +6,7 @@ import { PROXY_NAMES, SECRET_NAMES } from "./config/sources.ts";
 import { startGateway } from "./gateway.ts";
 import { applyNextTickWorkaround } from "./next-tick-workaround.ts";
 import { stopOnSignals } from "./lifecycle.ts";
+import { LogOutput } from "./observability/log-output.ts";
 import { createLogger } from "./observability/logger.ts";
 
 /** `EX_CONFIG` of sysexits.h: a restart does not help. */
@@ -32,9 +33,10 @@ export async function runGateway(
     delete environment[name];
     delete environment[name.toLowerCase()];
   }
-  const logger = createLogger(config.logLevel);
+  const logOutput = new LogOutput();
+  const logger = createLogger(config.logLevel, logOutput);
   try {
-    const gateway = await startGateway(config, logger, showFirstKeys);
+    const gateway = await startGateway(config, logger, showFirstKeys, logOutput);
     stopOnSignals(gateway, config, logger, underNpm);
     logger.info(
       { url: `${gateway.url}/openai/v1`, ...summarizeConfig(config), node: process.version },

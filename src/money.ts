@@ -1,5 +1,5 @@
 /** The ledger counts in nanodollars (1e-9 USD): a number represents every sum up to 9 million dollars exactly. */
-const NANODOLLARS_PER_USD = 1e9;
+export const NANODOLLARS_PER_USD = 1e9;
 const NANO_DIGITS = 9;
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,9}))?$/;
 /** A safe integer has at most 16 digits, so an amount that needs more trailing zeros than this becomes Infinity. */

@@ -65,7 +65,7 @@ test("each block of JSON and YAML on a page, and each YAML file in deploy/, can 
   const blocks = PAGES.flatMap(readCodeBlocks).filter(({ language }) => /^(?:json|yaml)$/.test(language));
   for (const { language, text } of blocks)
     expect(() => (language === "json" ? JSON.parse(text) : parse(text))).not.toThrow();
-  const documents = globSync("deploy/*.yaml").flatMap((path) =>
+  const documents = globSync("deploy/**/*.yaml").flatMap((path) =>
     parseAllDocuments(readFileSync(path, "utf8")),
   );
   expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([]);

@@ -12,7 +12,7 @@ import {
   formatResponse,
   startScriptedUpstream,
 } from "./support/scripted-upstream.ts";
-import { waitUntil, waitFor } from "./support/wait.ts";
+import { measureRunningMs, waitUntil, waitFor } from "./support/wait.ts";
 
 const READY = { method: "GET", path: "/readyz", body: "" };
 
@@ -21,7 +21,7 @@ test("during the shutdown delay a gateway is not ready, serves requests, and ask
   const gateway = await startTestGateway(upstream.baseUrl);
   expect((await sendRequest(gateway.port, READY)).status).toBe(200);
   const stream = await openStream(gateway.port);
-  const stopped = gateway.stop({ delayMs: 600, graceMs: 5_000 });
+  const stopped = gateway.stop({ delayMs: 2_000, graceMs: 60_000 });
   const ready = await sendRequest(gateway.port, READY);
   expect([ready.status, JSON.parse(ready.body.toString())]).toMatchObject([503, { draining: true }]);
   expect((await sendRequest(gateway.port, { ...READY, path: "/healthz" })).status).toBe(200);
@@ -34,9 +34,10 @@ test("during the shutdown delay a gateway is not ready, serves requests, and ask
     expect((await sendRequest(gateway.port, request)).headers["connection"]).toBe("close");
   }
   expect((await sendRequest(gateway.port)).status).toBe(200);
-  setTimeout(finish, 800);
+  await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
+  finish();
   expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
-  await waitFor(stopped, "the gateway to stop", 2_000);
+  await waitFor(stopped, "the gateway to stop");
 });
 
 test("after the shutdown delay a gateway accepts no connections, closes idle connections, and stops after the last stream", async () => {
@@ -46,15 +47,13 @@ test("after the shutdown delay a gateway accepts no connections, closes idle con
   idle.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await idle.waitForResponse("the first response");
   const stream = await openStream(gateway.port);
-  const stopped = gateway.stop({ delayMs: 0, graceMs: 5_000 });
-  await idle.waitForEnd("the idle connection", 1_000);
+  const stopped = gateway.stop({ delayMs: 0, graceMs: 60_000 });
+  await idle.waitForEnd("the idle connection");
   const late = new RawClient(gateway.port);
-  await waitUntil(() => late.isClosed, "the refusal of a new connection", 1_000);
+  await waitUntil(() => late.isClosed, "the refusal of a new connection");
   expect(stream.isClosed).toBe(false);
-  const finishedAt = performance.now();
   finish();
-  await waitFor(stopped, "the gateway to stop", 2_000);
-  expect(performance.now() - finishedAt).toBeLessThan(1_000);
+  expect(await measureRunningMs(waitFor(stopped, "the gateway to stop"))).toBeLessThan(1_000);
   expect(stream.readResponse()?.body.toString()).toBe(EVENT + DONE);
 });
 
@@ -65,20 +64,20 @@ test("a gateway that stops listening serves a request that is already in transit
   open.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await open.waitForResponse("the first response");
   const firstResponseEnd = open.received.length;
-  const stopped = gateway.stop({ delayMs: 0, graceMs: 5_000 });
+  const stopped = gateway.stop({ delayMs: 0, graceMs: 60_000 });
   await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
   open.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await waitUntil(() => open.isClosed, "the end of the connection");
   const second = parseResponse(open.received.subarray(firstResponseEnd));
   expect([second?.status, second?.headers["connection"], open.error]).toEqual([200, "close", undefined]);
-  await waitFor(stopped, "the gateway to stop", 2_000);
+  await waitFor(stopped, "the gateway to stop");
 });
 
 test("when the grace period ends, a gateway sends an error event to a running stream, and aborts the stream and its upstream request", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const stream = await openStream(gateway.port);
-  await waitFor(gateway.stop({ delayMs: 0, graceMs: 200 }), "the gateway to stop", 3_000);
+  await waitFor(gateway.stop({ delayMs: 0, graceMs: 200 }), "the gateway to stop");
   const response = await stream.waitForEnd("the aborted stream");
   expect(response?.body.toString()).toMatch(/"code":503,"metadata":\{"reason":"shutting_down"\}\}\}\n\n$/);
   expect(response?.complete).toBe(false);
@@ -96,7 +95,7 @@ test("when the grace period ends, a gateway responds with 503 to a non-streaming
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
-  await waitFor(gateway.stop({ delayMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
+  await waitFor(gateway.stop({ delayMs: 0, graceMs: 100 }), "the gateway to stop");
   const response = await client.waitForEnd("the waiting request");
   expect([response?.status, response?.headers["x-should-retry"]]).toEqual([503, "false"]);
   expect(JSON.parse(response?.body.toString() ?? "")).toMatchObject({ error: { code: "shutting_down" } });
@@ -111,10 +110,10 @@ test("during the shutdown, the response to an earlier request has the header con
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
-  const stopped = gateway.stop({ delayMs: 100, graceMs: 5_000 });
+  const stopped = gateway.stop({ delayMs: 100, graceMs: 60_000 });
   responders.forEach((respond) => respond());
   expect((await client.waitForResponse("the response")).headers["connection"]).toBe("close");
-  await waitFor(stopped, "the gateway to stop", 2_000);
+  await waitFor(stopped, "the gateway to stop");
 });
 
 test("a gateway sends the rest of a finished response to a slow client before the gateway stops", async () => {
@@ -134,11 +133,11 @@ test("a gateway sends the rest of a finished response to a slow client before th
   client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
   await waitUntil(() => client.received.length > 0, "the first bytes");
   client.socket.pause();
-  const stopped = gateway.stop({ delayMs: 0, graceMs: 8_000 });
+  const stopped = gateway.stop({ delayMs: 0, graceMs: 60_000 });
   await new Promise((resolve) => setTimeout(resolve, 500));
   client.socket.resume();
-  expect((await client.waitForResponse("the long response", 8_000)).body.length).toBe(long.length + 16);
-  await waitFor(stopped, "the gateway to stop", 3_000);
+  expect((await client.waitForResponse("the long response")).body.length).toBe(long.length + 16);
+  await waitFor(stopped, "the gateway to stop");
 });
 
 test("when the grace period ends, a gateway responds with 503 to an incomplete upload, and allows the client to retry", async () => {
@@ -150,7 +149,7 @@ test("when the grace period ends, a gateway responds with 503 to an incomplete u
       `authorization: ${AUTHORIZATION.authorization}\r\ncontent-length: 1000\r\n\r\n`,
   );
   await waitUntil(() => client.received.includes("100 Continue"), "100 Continue");
-  await waitFor(gateway.stop({ delayMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
+  await waitFor(gateway.stop({ delayMs: 0, graceMs: 100 }), "the gateway to stop");
   const response = await client.waitForEnd("the upload");
   expect([response?.status, response?.headers["retry-after"], response?.headers["x-should-retry"]]).toEqual([
     503,
@@ -175,10 +174,10 @@ test("a gateway that stops does not truncate a finished response that is still i
   );
   await waitUntil(() => client.received.length > 0, "the first bytes");
   client.socket.pause();
-  const stopped = gateway.stop({ delayMs: 0, graceMs: 8_000 });
+  const stopped = gateway.stop({ delayMs: 0, graceMs: 60_000 });
   await new Promise((resolve) => setTimeout(resolve, 400));
   client.socket.resume();
-  const response = await client.waitForResponse("the list", 8_000);
+  const response = await client.waitForResponse("the list");
   expect((JSON.parse(response.body.toString()) as { data: unknown[] }).data.length).toBe(data.length);
-  await waitFor(stopped, "the gateway to stop", 3_000);
+  await waitFor(stopped, "the gateway to stop");
 });

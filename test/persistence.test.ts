@@ -54,12 +54,12 @@ test("a gateway deletes ledger rows that are older than LEDGER_RETENTION_DAYS", 
   expect(remaining).toEqual([{ started_at: NOVEMBER + 2 * DAY_MS }]);
 });
 
-test("a running gateway checkpoints SQLite's write-ahead log", { timeout: 20_000 }, async () => {
+test("a running gateway checkpoints SQLite's write-ahead log", async () => {
   const { database } = await openPersistence({});
   const row = createSettledRow(0);
   await insertRequests(database, [row]);
   const path = database.sqlite?.location() ?? "";
-  expect(await waitUntil(() => readFileSync(path).includes(row.id), "the row in the file", 15_000)).toBe(
+  expect(await waitUntil(() => readFileSync(path).includes(row.id), "the row in the file", 25_000)).toBe(
     true,
   );
 });

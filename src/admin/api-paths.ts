@@ -39,6 +39,10 @@ const LIMIT = {
   schema: { type: "integer", minimum: 1, maximum: 1_000, default: 500 },
 };
 
+function describeNumber(name: string, description: string, bounds: object) {
+  return { name, in: "query", description, schema: { type: "integer", ...bounds } };
+}
+
 function describeRelayed({ summary, hasDryRun, errors, hasStreams }: RelayedEndpoint) {
   const stream = {
     "text/event-stream": { schema: { type: "string", description: "If the request has stream: true" } },
@@ -161,6 +165,38 @@ export const API_PATHS = {
         },
       ],
       responses: describeResponses("OpenRouter's record, byte for byte"),
+    },
+  },
+  "/openai/v1/diagnostics/stream": {
+    get: {
+      tags: ["health"],
+      summary: "A stream of test events, which shows how proxies deliver streams; no model is called",
+      description:
+        "Sends events at known times, then nothing for idle_ms, then one more event and [DONE]. One such stream per key and four per process; at most ten minutes.",
+      parameters: [
+        describeNumber("events", "Number of events before the silence", {
+          minimum: 1,
+          maximum: 100,
+          default: 10,
+        }),
+        describeNumber("interval_ms", "Time between two events", {
+          minimum: 0,
+          maximum: 600_000,
+          default: 100,
+        }),
+        describeNumber("idle_ms", "Time without data before the last event", {
+          minimum: 0,
+          maximum: 600_000,
+          default: 0,
+        }),
+      ],
+      responses: {
+        ...describeResponses(""),
+        "200": {
+          description: "Events with event (its number) and at_ms (its time), then [DONE]",
+          content: { "text/event-stream": { schema: { type: "string" } } },
+        },
+      },
     },
   },
   "/": {

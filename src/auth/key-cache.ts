@@ -103,6 +103,11 @@ export class KeyCache implements KeyStore {
     this.#endListening = this.#options.source.listen(() => void this.#poll());
   }
 
+  /** Whether the last poll could read the source. */
+  get isHealthy(): boolean {
+    return this.#isHealthy;
+  }
+
   /** Stops polling and listening, and saves when keys were last used. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);

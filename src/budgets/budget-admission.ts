@@ -3,6 +3,7 @@ import { boundCache } from "../limits/cache-bound.ts";
 import { isBusy } from "../store/database-errors.ts";
 import { BudgetAccount, type Waiter } from "./budget-account.ts";
 import type { Allowance } from "./allowance.ts";
+import { BudgetDecisions } from "./budget-decisions.ts";
 import type { BudgetStore } from "./budget-store.ts";
 import {
   type BudgetDefinition,
@@ -57,6 +58,7 @@ interface KeyAccounts {
  * database. Far from a limit, leases cover the requests of about two seconds, so nearly no request waits.
  */
 export class BudgetAdmission {
+  readonly decisions = new BudgetDecisions();
   readonly #options: BudgetAdmissionOptions;
   readonly #now: () => number;
   readonly #keeper: LeaseKeeper;
@@ -87,7 +89,8 @@ export class BudgetAdmission {
    * @throws GatewayError key_blocked.
    */
   find(key: BudgetedKey, endUser: string | undefined): BudgetAccount | undefined {
-    if (key.blockedUntil > 0 && key.blockedUntil > this.#now()) throw createBlockedError(key.blockedUntil);
+    if (key.blockedUntil > 0 && key.blockedUntil > this.#now())
+      throw this.decisions.refuse(createBlockedError(key.blockedUntil));
     let accounts = this.#accounts.get(key);
     if (!accounts) {
       if (!hasBudgets(key)) return undefined;
@@ -130,7 +133,8 @@ export class BudgetAdmission {
       await this.#keeper.readSpending(account.soft);
     } catch (error) {
       // A soft budget continues with the last amounts while the database does not respond.
-      if (account.soft.some(({ isRead }) => !isRead)) throw createUnavailableError(error);
+      if (account.soft.some(({ isRead }) => !isRead))
+        throw this.decisions.refuse(createUnavailableError(error));
     }
     return this.#admitRead(account, worstCase);
   }
@@ -140,10 +144,14 @@ export class BudgetAdmission {
     worstCase: number,
   ): Reservation | undefined | Promise<Reservation | undefined> {
     account.markUsed();
-    for (const allowance of account.soft) if (allowance.left <= 0) throw createUsedUpError(allowance);
-    if (account.waiters.length === 0 && account.fits(worstCase)) return this.#reserve(account, worstCase);
+    const usedUp = account.soft.find(({ left }) => left <= 0);
+    if (usedUp) throw this.decisions.refuse(createUsedUpError(usedUp));
+    if (account.waiters.length === 0 && account.fits(worstCase)) {
+      this.decisions.admitted++;
+      return this.#reserve(account, worstCase);
+    }
     const exceeded = findExceeded(account, worstCase);
-    if (exceeded) throw createExceededError(exceeded, worstCase);
+    if (exceeded) throw this.decisions.refuse(createExceededError(exceeded, worstCase));
     return this.#wait(account, worstCase);
   }
 
@@ -156,12 +164,15 @@ export class BudgetAdmission {
   }
 
   #wait(account: BudgetAccount, worstCase: number): Promise<Reservation> {
-    if (this.#waiters >= WAITERS_MAX) throw createCrowdedError();
+    if (this.#waiters >= WAITERS_MAX) throw this.decisions.refuse(createCrowdedError());
     const { promise, resolve, reject } = Promise.withResolvers<Reservation>();
     const waiter: Waiter = {
       worstCase,
-      resolve,
-      reject,
+      resolve: (reservation) => {
+        this.decisions.admittedAfterWait++;
+        resolve(reservation);
+      },
+      reject: (refusal) => reject(this.decisions.refuse(refusal)),
       isLate: false,
       blockedBy: undefined,
       timer: setTimeout(() => account.makeLate(waiter), this.#options.waitMs),

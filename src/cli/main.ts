@@ -1,13 +1,16 @@
 import process from "node:process";
 import { Command } from "commander";
 import { GatewayError } from "../errors.ts";
+import { addDoctorCommand } from "./doctor.ts";
 import { addGroupsCommands } from "./groups.ts";
 import { addKeysCommands, type RunCommand } from "./keys.ts";
+import { addLeasesCommand } from "./leases.ts";
+import { addReconcileCommand } from "./reconcile.ts";
 import { CommandError, runWithDatabase } from "./session.ts";
 import { addUsageCommand } from "./usage.ts";
 
 /**
- * Runs a command for keys, groups or usage on the database of the gateway that the environment configures. The gateway may be
+ * Runs a command on the database of the gateway that the environment configures, or checks the deployment. The gateway may be
  * running; it applies changes within two seconds.
  * @param args command line arguments, without the names of the program and the script.
  */
@@ -19,11 +22,16 @@ export async function runCli(environment: NodeJS.ProcessEnv, args: readonly stri
   });
   const run: RunCommand = (command) => runWithDatabase(environment, command);
   const program = new Command("sluice")
-    .description("Manage the keys of a Sluice gateway and report its usage")
+    .description(
+      "Manage the keys of a Sluice gateway, report its usage, reconcile its ledger, and check its deployment",
+    )
     .showHelpAfterError();
   addKeysCommands(program, run);
   addGroupsCommands(program, run);
   addUsageCommand(program, run);
+  addReconcileCommand(program, run);
+  addLeasesCommand(program, run);
+  addDoctorCommand(program, environment);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

@@ -3,7 +3,7 @@ import { hostname, userInfo } from "node:os";
 import { resolve } from "node:path";
 import process from "node:process";
 import type { z } from "zod";
-import { ConfigError, loadConfig, type StoreConfig } from "../config/config.ts";
+import { type Config, ConfigError, loadConfig, type StoreConfig } from "../config/config.ts";
 import { type EnvironmentRecord, unquoteValue } from "../config/sources.ts";
 import type { Actor } from "../keys/managed-key.ts";
 import { KeyService } from "../keys/key-service.ts";
@@ -13,8 +13,10 @@ import { escapeUnprintableJson } from "../printable.ts";
 import { type Database, openDatabase, getSqlitePath } from "../store/database.ts";
 import { isUnavailable } from "../store/database-errors.ts";
 
-/** The database, the key service and the author of changes, for one command. */
+/** The configuration, the database, the key service and the author of changes, for one command. */
 export interface CommandSession {
+  /** Without the account's key, if the environment does not have it. */
+  readonly config: Config;
   readonly database: Database;
   readonly keys: KeyService;
   readonly by: Actor;
@@ -32,10 +34,12 @@ export async function runWithDatabase<T>(
   run: (session: CommandSession) => Promise<T>,
 ): Promise<T> {
   const ownsAccount = hasAccount(environment);
-  // loadConfig() requires OPENROUTER_API_KEY for a store, but the command line does not use the key itself.
-  const { store } = loadCommandConfig(
+  // loadConfig() requires OPENROUTER_API_KEY for a store, but most commands do not use the key itself.
+  const loaded = loadCommandConfig(
     ownsAccount ? environment : { ...environment, OPENROUTER_API_KEY: "unused" },
   );
+  const config = ownsAccount ? loaded : { ...loaded, openrouterApiKey: undefined };
+  const { store } = config;
   if (!store)
     throw new CommandError(
       "This configuration has no database; set DATA_DIR or DATABASE_URL to the same value as for the gateway.",
@@ -49,7 +53,7 @@ export async function runWithDatabase<T>(
     );
   try {
     const by = { actor: "cli", source: `${readUserName()}@${hostname()}` };
-    return await run({ database, keys: new KeyService(database), by });
+    return await run({ config, database, keys: new KeyService(database), by });
   } catch (error) {
     throw isUnavailable(error) ? toUnusableError(store, error) : error;
   } finally {

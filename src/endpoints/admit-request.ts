@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { BudgetAccount } from "../budgets/budget-account.ts";
 import type { BudgetAdmission } from "../budgets/budget-admission.ts";
+import type { BudgetDecisions } from "../budgets/budget-decisions.ts";
 import type { BudgetedKey } from "../budgets/definitions.ts";
 import type { Reservation } from "../budgets/reservation.ts";
 import { GatewayError } from "../errors.ts";
@@ -57,7 +58,7 @@ function reserveBudget(
   if (account.hard.length === 0) return budgets.admit(account, 0);
   const worstCase = worstCases.findWorstCase(call);
   if (worstCase instanceof Promise) return reserveLater(budgets, { account, key }, worstCase);
-  return budgets.admit(account, toReservedAmount(worstCase, key));
+  return budgets.admit(account, toReservedAmount(worstCase, key, budgets.decisions));
 }
 
 async function reserveLater(
@@ -65,7 +66,7 @@ async function reserveLater(
   { account, key }: { readonly account: BudgetAccount; readonly key: BudgetedKey },
   worstCase: Promise<WorstCase>,
 ): Promise<MaybeReservation> {
-  return budgets.admit(account, toReservedAmount(await worstCase, key));
+  return budgets.admit(account, toReservedAmount(await worstCase, key, budgets.decisions));
 }
 
 /** Time in s after which the catalog of models retries a failed fetch. */
@@ -79,18 +80,23 @@ const PRICES_RETRY_S = 10;
 function toReservedAmount(
   { nanodollars, boundedNanodollars, unbounded }: WorstCase,
   { unboundedReservationNanodollars: fixed }: BudgetedKey,
+  decisions: BudgetDecisions,
 ): number {
   if (nanodollars !== null) return nanodollars;
   const avoidable = unbounded.find(({ isAvoidable }) => isAvoidable);
   if (fixed !== null && !avoidable) return Math.max(fixed, boundedNanodollars);
   const reason = avoidable ?? unbounded[0];
   if (reason?.isTemporary)
-    throw new GatewayError("upstream_unreachable", `The key has a hard budget. ${reason.note}`, {
-      headers: { "retry-after": String(PRICES_RETRY_S) },
-    });
-  throw new GatewayError(
-    "unbounded_cost",
-    `The key has a hard budget, and the cost of the request has no upper bound. ${reason?.note ?? ""}`,
-    { param: reason?.param },
+    throw decisions.refuse(
+      new GatewayError("upstream_unreachable", `The key has a hard budget. ${reason.note}`, {
+        headers: { "retry-after": String(PRICES_RETRY_S) },
+      }),
+    );
+  throw decisions.refuse(
+    new GatewayError(
+      "unbounded_cost",
+      `The key has a hard budget, and the cost of the request has no upper bound. ${reason?.note ?? ""}`,
+      { param: reason?.param },
+    ),
   );
 }

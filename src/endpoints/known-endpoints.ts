@@ -1,6 +1,7 @@
 import { type ErrorFormat, OPENAI_ERRORS } from "../http/error-format.ts";
 import { DOCUMENTED_BASE_PATH } from "./base-paths.ts";
 import { CATALOG_ENDPOINTS } from "./catalog-endpoints.ts";
+import { DIAGNOSTIC_STREAM_PATH } from "./diagnostic-stream.ts";
 import { GENERATION_PATH } from "./generation.ts";
 import { CREDITS_PATH, KEY_PATH } from "./key.ts";
 import { MODEL_PATHS } from "./models.ts";
@@ -17,7 +18,7 @@ export interface KnownEndpoint {
 }
 
 /** Paths of the endpoints with modules of their own. */
-const OTHER_PATHS = [...MODEL_PATHS, KEY_PATH, CREDITS_PATH, GENERATION_PATH];
+const OTHER_PATHS = [...MODEL_PATHS, KEY_PATH, CREDITS_PATH, GENERATION_PATH, DIAGNOSTIC_STREAM_PATH];
 
 /** Every endpoint below the base paths. */
 export const KNOWN_ENDPOINTS: readonly KnownEndpoint[] = [

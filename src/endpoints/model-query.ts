@@ -112,7 +112,8 @@ function readPage(values: ReadonlyMap<string, string>): Page | undefined {
   };
 }
 
-function readInteger(name: string, value: string, { min, max }: { min: number; max: number }): number {
+/** Parses a whole number of a query. @throws GatewayError invalid_value that names the parameter and its bounds. */
+export function readInteger(name: string, value: string, { min, max }: { min: number; max: number }): number {
   const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
   if (number >= min && number <= max) return number;
   throw invalid(name, `${name} is not valid; send a whole number from ${min} to ${max}.`);

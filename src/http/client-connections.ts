@@ -7,6 +7,12 @@ import { computeMaxConnections, getDefaultMaxConnections, readOpenFilesLimit } f
 import { closeStalledClients } from "./stalled-clients.ts";
 import { closeVanishedClients } from "./vanished-clients.ts";
 
+/** The open client connections of the gateway, and how many there may be. */
+export interface ClientConnections {
+  readonly connections: Connections;
+  readonly max: number;
+}
+
 /**
  * Limits, on all routes, the number of client connections. Also disconnects clients that stop reading their response, and
  * clients whose network was lost.
@@ -15,7 +21,7 @@ export function guardConnections(
   server: Server,
   { maxConnections, clientStallTimeoutMs }: Config,
   logger: Logger,
-): void {
+): ClientConnections {
   const openFiles = readOpenFilesLimit();
   const max = maxConnections ?? getDefaultMaxConnections(openFiles);
   if (openFiles !== undefined && max > computeMaxConnections(openFiles)) {
@@ -35,4 +41,5 @@ export function guardConnections(
   closeVanishedClients(server, connections, (error) =>
     logger.warn({ err: error }, "connections: TCP table unreadable, vanished clients are disconnected late"),
   );
+  return { connections, max };
 }

@@ -19,6 +19,11 @@ export class BodyMemory implements BodyBudget {
     this.#maxBytes = maxBytes;
   }
 
+  /** Maximum total size of the bodies. */
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
   /** Total size of the bodies held now. */
   get heldBytes(): number {
     return this.#heldBytes;

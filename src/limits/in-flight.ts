@@ -44,6 +44,11 @@ export class InFlight implements UploadLimit {
     this.#maxUploadsPerCaller = Math.ceil(maxPerCaller * UPLOADS_PART);
   }
 
+  /** Number of places. */
+  get max(): number {
+    return this.#max;
+  }
+
   /** Number of places taken. */
   get count(): number {
     return this.#places.length;

@@ -4,6 +4,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import type { RedisStore } from "../store/redis.ts";
 import { type Decision, findExceeded, type Reading } from "../store/redis-limits.ts";
 import { type HoldOwner, KeyLimitHold } from "./key-limit-hold.ts";
+import type { LimitDecisions, LimitStore } from "./limit-decisions.ts";
 import { createLimitError, createLimitHeaders, createTooLargeError } from "./limit-headers.ts";
 import { LocalWindows } from "./local-windows.ts";
 import { Places } from "./places.ts";
@@ -19,6 +20,8 @@ import {
 export interface KeyLimiterOptions {
   /** The Redis in which all replicas count; undefined: this process counts alone. */
   readonly redis: RedisStore | undefined;
+  /** Counts the decisions. A request to a model of a key with limits on tokens has two. */
+  readonly decisions: LimitDecisions;
   /** Applies to keys without a limit of requests per minute of their own. */
   readonly defaultLimit: DefaultLimit;
 }
@@ -89,7 +92,10 @@ export class KeyLimiter implements HoldOwner {
   async admitTokens(hold: KeyLimitHold, reply: FastifyReply, tokens: number): Promise<void> {
     const limits = hold.plan.tokens;
     const tooSmall = limits.find(({ max }) => tokens > max);
-    if (tooSmall) throw createTooLargeError(tooSmall, tokens);
+    if (tooSmall) {
+      this.#options.decisions.add("memory", false);
+      throw createTooLargeError(tooSmall, tokens);
+    }
     const check = { limits, tokens, hold };
     answer(reply, check, await this.#decide(check));
   }
@@ -111,7 +117,7 @@ export class KeyLimiter implements HoldOwner {
       const decision = await redis.decide(limits, tokens, hold?.member ?? "");
       this.shared?.releaseEnded();
       this.#noteDecision(check, decision);
-      return decision;
+      return this.#record("redis", check, decision);
     } catch (error) {
       redis.failed(error as Error);
       const decision = this.#decideLocally(check);
@@ -133,16 +139,23 @@ export class KeyLimiter implements HoldOwner {
   }
 
   /** Decides and counts in the memory of this process, in one turn of the event loop. */
-  #decideLocally({ limits, tokens, hold }: LimitCheck): Decision {
+  #decideLocally(check: LimitCheck): Decision {
+    const { limits, tokens, hold } = check;
     const readings = limits.map((limit) => this.#read(limit));
     const isAdmitted = findExceeded({ isAdmitted: false, readings }, limits, tokens).length === 0;
-    if (!isAdmitted) return { isAdmitted, readings };
+    if (!isAdmitted) return this.#record("memory", check, { isAdmitted, readings });
     for (const limit of limits) {
       if (limit.kind === "requests") this.windows.add(limit, 1);
       else if (limit.kind === "places") hold?.addPlace(this.places.take(limit, hold.member));
       else if (tokens > 0) hold?.addTokens({ limit, tokens, window: this.windows.add(limit, tokens) });
     }
-    return { isAdmitted, readings: limits.map((limit) => this.#read(limit)) };
+    return this.#record("memory", check, { isAdmitted, readings: limits.map((limit) => this.#read(limit)) });
+  }
+
+  /** Counts a decision, unless the key has no limits that apply to the request. */
+  #record(store: LimitStore, { limits }: LimitCheck, decision: Decision): Decision {
+    if (limits.length > 0) this.#options.decisions.add(store, decision.isAdmitted);
+    return decision;
   }
 
   #read(limit: ScopedLimit): Reading {

@@ -3,6 +3,7 @@ import { GatewayError } from "../errors.ts";
 import type { RedisStore } from "../store/redis.ts";
 import { BlockedCallers } from "./blocked-callers.ts";
 import { createRequestHeaders, createRetryHeaders } from "./limit-headers.ts";
+import type { LimitDecisions, LimitStore } from "./limit-decisions.ts";
 import { type WindowCount, LocalCounter } from "./local-counter.ts";
 
 /** Limits the requests of each caller in a fixed window of time. */
@@ -24,6 +25,8 @@ export interface LimitOptions {
   readonly windowMs: number;
   /** The Redis in which all replicas count; undefined: this process counts alone. */
   readonly redis: RedisStore | undefined;
+  /** Counts the decisions. */
+  readonly decisions: LimitDecisions;
   /** Whether a caller that has exceeded the limit is refused without a Redis command until its window ends. */
   readonly refusesFromMemory?: boolean;
 }
@@ -70,7 +73,7 @@ class FixedWindowLimit implements Limit {
   async #countTogether(redis: RedisStore, caller: string): Promise<WindowCount> {
     const { name, windowMs } = this.#options;
     try {
-      return await redis.count(`sluice:rate:${name}:${caller}`, windowMs);
+      return this.#record("redis", await redis.count(`sluice:rate:${name}:${caller}`, windowMs));
     } catch (error) {
       redis.failed(error as Error);
       return this.#countLocally(caller);
@@ -79,9 +82,14 @@ class FixedWindowLimit implements Limit {
 
   #countLocally(caller: string): WindowCount {
     const remainingMs = this.#blocked.remainingMs(caller);
-    return remainingMs > 0
-      ? { count: this.#options.max + 1, resetMs: remainingMs }
-      : this.#local.count(caller);
+    const counted =
+      remainingMs > 0 ? { count: this.#options.max + 1, resetMs: remainingMs } : this.#local.count(caller);
+    return this.#record("memory", counted);
+  }
+
+  #record(store: LimitStore, counted: WindowCount): WindowCount {
+    this.#options.decisions.add(store, counted.count <= this.#options.max);
+    return counted;
   }
 
   #createRefusal(resetMs: number): GatewayError {

@@ -99,6 +99,11 @@ export class BatchWriter {
     return this.#isHealthy;
   }
 
+  /** Number of rows that wait to be written, with those of the write in progress. */
+  get queuedRows(): number {
+    return this.#queued.filter(({ isQueued }) => isQueued).length + this.#writing.length;
+  }
+
   /** Queues a row that has changed. */
   enqueue(row: PendingRow): void {
     this.#queue(row);

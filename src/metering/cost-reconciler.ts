@@ -1,10 +1,15 @@
-import { GatewayError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
-import { mapTokenCounts, type RequestRow, STATE, UNKNOWN_COST } from "./record.ts";
-import { claimDue, postponeLookup, makeMisdatedDue, settleRow, type Settlement } from "./sql/settlements.ts";
-import { type FindGeneration, type GenerationRecord, hasFinalCost, LookupRefused } from "./cost-lookup.ts";
+import { type RequestRow, UNKNOWN_COST } from "./record.ts";
+import { claimDue, postponeLookup, makeMisdatedDue, settleRow } from "./sql/settlements.ts";
+import {
+  type FindGeneration,
+  type GenerationRecord,
+  hasFinalCost,
+  toLookupFailure,
+  toSettlement,
+} from "./cost-lookup.ts";
 import { RETRY_AFTER_MAX_MS } from "../http/retry-after.ts";
-import { LookupBackoff, type LookupFailure } from "./lookup-backoff.ts";
+import { LookupBackoff } from "./lookup-backoff.ts";
 
 /** Maximum concurrent cost lookups. */
 const LOOKUPS_MAX = 8;
@@ -217,25 +222,4 @@ export class CostReconciler {
     this.#options.onFailure(error, this.#failures);
     this.#failures = 0;
   }
-}
-
-function toLookupFailure(error: unknown): LookupFailure {
-  if (error instanceof LookupRefused) return error;
-  // An invalid record affects only its own generation. Any other error means that OpenRouter did not respond.
-  const isGeneral = error instanceof GatewayError && error.code !== "upstream_bad_response";
-  return { isGeneral, retryAfterMs: undefined };
-}
-
-function toSettlement(record: GenerationRecord | undefined, row: RequestRow): Settlement {
-  return {
-    state: STATE.settled,
-    cost_source: "generation",
-    cost_nanodollars: record?.costNanodollars ?? null,
-    ...mapTokenCounts((name) => record?.tokens[name] ?? row[name]),
-    is_byok: record?.isByok === undefined ? row.is_byok : Number(record.isByok),
-    upstream_inference_nanodollars:
-      record?.upstreamInferenceNanodollars ?? row.upstream_inference_nanodollars,
-    provider: row.provider ?? record?.provider ?? null,
-    response_model: row.response_model ?? record?.model ?? null,
-  };
 }

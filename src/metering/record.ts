@@ -37,10 +37,10 @@ export const TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
 export const INTERRUPTED = "interrupted";
 
 /**
- * Source of a cost: the end of a stream, a body, or OpenRouter's record of the generation. `none`: nothing was charged.
- * `unknown`: the cost will never be known.
+ * Source of a cost: the end of a stream, a body, or OpenRouter's record of the generation. `operator`: an operator stated it.
+ * `none`: nothing was charged. `unknown`: the cost will never be known.
  */
-export type CostSource = "stream" | "body" | "generation" | "none" | "unknown";
+export type CostSource = "stream" | "body" | "generation" | "operator" | "none" | "unknown";
 
 /** Token counts, as OpenRouter states them: columns of records, rollups and reports. */
 export const TOKEN_COUNTS = [

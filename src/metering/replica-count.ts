@@ -2,7 +2,7 @@ import type { Database } from "../store/database.ts";
 import { countInstances } from "./sql/instances.ts";
 
 /** A process without a heartbeat for this long does not count. */
-const ALIVE_MS = 60_000;
+export const ALIVE_MS = 60_000;
 /** The count is read again after this time. */
 const MAX_AGE_MS = 5_000;
 

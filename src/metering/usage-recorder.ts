@@ -12,6 +12,7 @@ import type { FindGeneration } from "./cost-lookup.ts";
 import { RequestEntry, type RequestEntryOptions } from "./request-entry.ts";
 import { OrphanRecovery } from "./orphan-recovery.ts";
 import { Journal, JournalFull } from "./journal/journal.ts";
+import type { LedgerQueue, LedgerTotals } from "./ledger-totals.ts";
 import { toStartEntry } from "./request-row.ts";
 import { CostReconciler } from "./cost-reconciler.ts";
 import { createQuarantiningWriter, type WriteRows } from "./quarantining-writer.ts";
@@ -54,6 +55,7 @@ export class UsageRecorder {
   readonly #reconciler: CostReconciler;
   readonly #orphanRecovery: OrphanRecovery;
   readonly #entryOptions: RequestEntryOptions;
+  readonly #totals: LedgerTotals = { unknownCosts: 0, overruns: 0, quarantinedRows: 0 };
   #idCount = 0;
   /** Cached prefix of the ids of the current millisecond: a busy gateway creates several ids per millisecond. */
   #idPrefix = { ms: -1, text: "" };
@@ -61,7 +63,7 @@ export class UsageRecorder {
 
   /** @throws if the journal cannot be created. */
   constructor(options: UsageRecorderOptions) {
-    const { dataDir, journalMaxBytes, settleAfterMs, logger } = options;
+    const { dataDir, journalMaxBytes, settleAfterMs } = options;
     this.#options = options;
     this.#idSuffix = randomBytes(4).toString("hex");
     this.#instance = toRowIdPrefix(Date.now()) + this.#idSuffix;
@@ -74,7 +76,7 @@ export class UsageRecorder {
       journal: this.#journal,
       settleAfterMs,
       onChange: (entry) => this.#writer.enqueue(entry),
-      onUnknown: (row) => reportUnknown(logger, [row]),
+      onUnknown: (row) => this.#reportUnknown([row]),
     };
   }
 
@@ -89,6 +91,7 @@ export class UsageRecorder {
       isInvalidRow,
       quarantine: (row, error) => {
         this.#journal.quarantine(row);
+        this.#totals.quarantinedRows++;
         logger.error({ err: error, row: row.id }, "ledger: database rejected a row, quarantined it");
       },
     });
@@ -116,7 +119,7 @@ export class UsageRecorder {
       settleAfterMs,
       giveUpMs: settleGiveUpMs,
       onUnknown: (row) => {
-        reportUnknown(logger, [row]);
+        this.#reportUnknown([row]);
         onSettledLater?.(row);
       },
       onSettled: (row) => {
@@ -141,7 +144,7 @@ export class UsageRecorder {
         logger.warn({ count }, "journal: entries older than LEDGER_RETENTION_DAYS skipped"),
       onClockSkew: (aheadMs) =>
         logger.error({ aheadMs }, "ledger: machine clock differs from database clock"),
-      onUnknown: (rows) => reportUnknown(logger, rows),
+      onUnknown: (rows) => this.#reportUnknown(rows),
       onRecovered: (result) => {
         logger.warn(result, "journal: recovered requests of a terminated process");
         if (result.damagedLines > 0) reportDamage(logger, result);
@@ -175,6 +178,17 @@ export class UsageRecorder {
   /** Whether the journal accepts new requests. If not, the gateway rejects every request. */
   canBegin(): boolean {
     return this.#journal.isWritable();
+  }
+
+  /** Events since the start of the process. */
+  get totals(): Readonly<LedgerTotals> {
+    return this.#totals;
+  }
+
+  /** Measures what is not in the database yet. */
+  get queue(): LedgerQueue {
+    const { sizeBytes, maxBytes } = this.#journal;
+    return { rows: this.#writer.queuedRows, journalBytes: sizeBytes, journalMaxBytes: maxBytes };
   }
 
   /** Whether OpenRouter responded to the last cost lookup. */
@@ -226,9 +240,21 @@ export class UsageRecorder {
 
   /** Reports settled requests that cost more than was reserved for them. */
   #reportOverruns(rows: readonly RequestRow[]): void {
-    for (const row of rows)
-      if (row.reserved_in !== null && (row.cost_nanodollars ?? 0) > (row.reserved_nanodollars ?? 0))
-        this.#options.onOverrun?.(row);
+    for (const row of rows) {
+      if (row.reserved_in === null || (row.cost_nanodollars ?? 0) <= (row.reserved_nanodollars ?? 0))
+        continue;
+      this.#totals.overruns++;
+      this.#options.onOverrun?.(row);
+    }
+  }
+
+  #reportUnknown(rows: readonly RequestRow[]): void {
+    this.#totals.unknownCosts += rows.length;
+    for (const { id, request_id, generation_id, key_name } of rows)
+      this.#options.logger.error(
+        { row: id, request_id, generation_id, key: key_name },
+        "ledger: cost of a request is unknown",
+      );
   }
 
   /**
@@ -260,12 +286,4 @@ function createUnrecordedError(error: Error): GatewayError {
 /** Logs damaged lines as an error: each may have been the only entry of a request. Their files are kept for the operator. */
 function reportDamage(logger: Logger, found: { readonly damagedLines: number }): void {
   logger.error(found, "journal: damaged lines, requests may be missing from the ledger");
-}
-
-function reportUnknown(logger: Logger, rows: readonly RequestRow[]): void {
-  for (const { id, request_id, generation_id, key_name } of rows)
-    logger.error(
-      { row: id, request_id, generation_id, key: key_name },
-      "ledger: cost of a request is unknown",
-    );
 }

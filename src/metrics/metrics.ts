@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Registry } from "prom-client";
+import { Registry } from "prom-client";
 import type { MetricsConfig } from "../config/config.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { RequestRow } from "../metering/record.ts";
@@ -20,14 +20,13 @@ export class Metrics {
 
   constructor(config: MetricsConfig) {
     this.#config = config;
-    collectDefaultMetrics({ register: this.#registry });
     registerBuildInfo(this.#registry);
     this.#requests = new RequestMetrics(this.#registry, config.keyLabel);
   }
 
   /** Adds the metrics that are read from the parts of the gateway. Called once. */
   collectFrom(sources: MetricsSources): void {
-    registerCollectors(this.#registry, sources);
+    registerCollectors(this.#registry, sources, this.#config.keyLabel);
   }
 
   /** Counts a request that has ended. Called once for each request. */

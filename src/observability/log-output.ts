@@ -23,7 +23,7 @@ const LINE_FEED = 0x0a;
  */
 export class LogOutput {
   readonly #file = openNonBlockingOutput();
-  readonly #onDropped: (lines: number) => void;
+  #onDropped: (lines: number) => void = () => {};
   #waiting: Buffer[] = [];
   /** Size of the waiting lines and of the rest of the batch. */
   #bytes = 0;
@@ -39,10 +39,13 @@ export class LogOutput {
   #reportedLines = 0;
   #onFlushed: (() => void)[] = [];
 
-  /** @param onDropped called when lines can be written again, with the number of lines dropped since the last call. */
-  constructor(onDropped: (lines: number) => void) {
-    this.#onDropped = onDropped;
+  constructor() {
     process.on("exit", () => this.#writeAtExit());
+  }
+
+  /** @param onDropped called when lines can be written again, with the number of lines dropped since the last call. */
+  reportDropped(onDropped: (lines: number) => void): void {
+    this.#onDropped = onDropped;
   }
 
   /** Lines dropped since the start. */

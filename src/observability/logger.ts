@@ -9,19 +9,17 @@ import { truncate } from "../bounded-text.ts";
  * Headers, bodies and URLs are never logged, so nothing has to be redacted.
  * @param destination by default standard output.
  */
-export function createLogger(level: string, destination?: DestinationStream): Logger {
+export function createLogger(level: string, destination: DestinationStream = new LogOutput()): Logger {
   const options = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     hooks: { streamWrite: escapeUnprintableJson },
   };
-  const logger = pino(options, destination ?? standardOutput());
+  const logger = pino(options, destination);
+  if (destination instanceof LogOutput)
+    destination.reportDropped((lines) => logger.error({ lines }, "log: lines dropped"));
   return logger;
-
-  function standardOutput(): DestinationStream {
-    return new LogOutput((lines) => logger.error({ lines }, "log: lines dropped"));
-  }
 }
 
 /** Logs one line for a request that has ended. */

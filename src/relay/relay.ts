@@ -13,6 +13,7 @@ import type { RelayOptions } from "./relay-options.ts";
 import type { ResponseFormat } from "./response-format.ts";
 import { ResponseInspector } from "./response-inspector.ts";
 import { forbidsRetry, checkResponseHead } from "./response-guard.ts";
+import { addDeliveryHeaders } from "./stream-headers.ts";
 
 /** Time that upstream may be silent after `[DONE]` before the gateway ends the response. */
 const AFTER_DONE_MS = 1_000;
@@ -124,12 +125,9 @@ export class Relay implements UpstreamSink, ActiveResponse {
   #writeHead(head: UpstreamHead): void {
     const { status, headers } = head;
     const responseHeaders = addUpstreamHeaders(getDefaultHeaders(this.#reply), headers);
-    // Without this header, nginx buffers events, and the white space that OpenRouter sends to keep a long request alive.
-    responseHeaders["x-accel-buffering"] = "no";
-    if (this.#inspector.isEventStream) responseHeaders["cache-control"] ??= "no-cache";
     if (forbidsRetry(head)) responseHeaders["x-should-retry"] = "false";
     this.#context.stopwatch.stop();
-    responseHeaders["server-timing"] = `gateway;dur=${this.#context.stopwatch.elapsedMs.toFixed(3)}`;
+    addDeliveryHeaders(responseHeaders, this.#context, this.#inspector.isEventStream);
     this.#response.writeHead(status, responseHeaders);
     this.#state = "relaying";
     // Flushes the head on the next tick, so that it shares a packet with body bytes of the same read.

@@ -6,7 +6,7 @@ import type { Database } from "./database.ts";
  * differ. With SQLite, the database's clock is that of the gateway's machine.
  * @param offsetMs added to the time. @returns an expression in ms since 1970.
  */
-export function databaseTime({ sqlite }: Database, offsetMs = 0): RawBuilder<number> {
+export function databaseTime({ sqlite }: Pick<Database, "sqlite">, offsetMs = 0): RawBuilder<number> {
   const offset = Math.round(offsetMs);
   if (sqlite) return sql<number>`${Date.now() + offset}`;
   // A subquery, because PostgreSQL does not use an index to compare a column with a volatile function.
@@ -14,7 +14,7 @@ export function databaseTime({ sqlite }: Database, offsetMs = 0): RawBuilder<num
 }
 
 /** Reads the database's clock. @returns ms since 1970. */
-export async function readDatabaseTime(database: Database): Promise<number> {
+export async function readDatabaseTime(database: Pick<Database, "kysely" | "sqlite">): Promise<number> {
   const { rows } = await sql<{ now: number }>`select ${databaseTime(database)} as now`.execute(
     database.kysely,
   );

@@ -19,6 +19,8 @@ const POOL_MAX = 10;
  * connection for a long time.
  */
 const REPORTS_MAX = 3;
+/** Connections of one process: those of both pools, and the one that listens for changes of keys. */
+export const PROCESS_CONNECTIONS = POOL_MAX + REPORTS_MAX + 1;
 const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
 /**
@@ -126,7 +128,8 @@ interface PoolSettings {
   readonly onError: (error: Error) => void;
 }
 
-function createPool({ connectionString, max, silenceMaxMs, onError }: PoolSettings): Pool {
+/** Creates a pool of connections to PostgreSQL, which opens them when they are needed. */
+export function createPool({ connectionString, max, silenceMaxMs, onError }: PoolSettings): Pool {
   const pool = new Pool({
     connectionString,
     max,

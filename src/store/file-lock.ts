@@ -35,6 +35,24 @@ export function lockFile(path: string): FileLock | undefined {
   };
 }
 
+/**
+ * Whether a process holds the lock of a file. The check itself holds a shared lock for less than a millisecond.
+ * @param path a lock file that exists; it is not changed.
+ * @throws if the file cannot be read or is not a lock file.
+ */
+export function isFileLocked(path: string): boolean {
+  const database = new DatabaseSync(path, { timeout: 0, readOnly: true });
+  try {
+    database.prepare("select 1 from sqlite_schema").get();
+    return false;
+  } catch (error) {
+    if (isBusy(error)) return true;
+    throw error;
+  } finally {
+    database.close();
+  }
+}
+
 /** Primary result code of SQLite: the lowest byte of an extended result code. */
 const SQLITE_BUSY = 5;
 

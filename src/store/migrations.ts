@@ -9,6 +9,9 @@ import { rollupsByEndpoint } from "./migrations/0006-rollups-by-endpoint.ts";
 import { requestsBySession } from "./migrations/0007-requests-by-session.ts";
 import { limits } from "./migrations/0008-limits.ts";
 
+/** The table with the names of the schema changes that a database has. */
+export const MIGRATION_TABLE = "sluice_migrations";
+
 /** All schema changes, in order. Never edit a released migration; add a new one. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-initial": initial,
@@ -30,7 +33,7 @@ export async function migrate<Schema>(db: Kysely<Schema>, migrations = MIGRATION
   const migrator = new Migrator({
     db,
     provider: { getMigrations: () => Promise.resolve({ ...migrations }) },
-    migrationTableName: "sluice_migrations",
+    migrationTableName: MIGRATION_TABLE,
     migrationLockTableName: "sluice_migrations_lock",
   });
   const { error } = await migrator.migrateToLatest();

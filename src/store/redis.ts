@@ -208,7 +208,7 @@ function createReplyError(): Error {
 /**
  * Keeps only the code of a Redis error, such as READONLY: the rest of the message may contain commands, keys and settings.
  */
-function withoutText(error: Error): Error {
+export function withoutText(error: Error): Error {
   if (!(error instanceof ReplyError)) return error;
   const code = /^[A-Z]{2,24}(?= |$)/.exec(error.message)?.[0] ?? "ERR";
   return Object.assign(new Error("redis: error reply"), { code });

@@ -38,8 +38,10 @@ export class AccountBalance {
   #timer: NodeJS.Timeout | undefined = undefined;
   #poll: Promise<void> = Promise.resolve();
   #isStopped = false;
+  /** The balances as they were last read. A balance that nothing limits has none. */
+  readonly #balances = new Map<BalanceSource, Balance>();
   /** The balances that are used up; usually none. */
-  #exhausted: readonly ExhaustedBalance[] = [];
+  #exhausted: readonly Balance[] = [];
   /** The balances whose last poll failed. */
   readonly #failed = new Set<BalanceSource>();
   /** The balances for which an alert was raised and that have not recovered since. */
@@ -82,6 +84,12 @@ export class AccountBalance {
     return new GatewayError("account_exhausted", MESSAGES[exhausted.source]);
   }
 
+  /** Returns the balances of the last five minutes. A balance that nothing limits is absent. */
+  get known(): readonly Balance[] {
+    const trustedSince = this.#now() - STALE_AFTER_MS;
+    return Array.from(this.#balances.values()).filter(({ readAt }) => readAt >= trustedSince);
+  }
+
   /** Reads all balances once. Never throws. */
   async poll(): Promise<void> {
     const { readers } = this.#options;
@@ -101,15 +109,19 @@ export class AccountBalance {
     }
     // The database may be closed already.
     if (this.#isStopped) return;
-    this.#updateExhausted(source, remaining !== null && remaining <= 0);
+    if (remaining === null) this.#balances.delete(source);
+    else this.#balances.set(source, { source, remainingNanodollars: remaining, readAt: this.#now() });
+    this.#updateExhausted(source);
     await this.#raiseIfLow(source, remaining ?? Infinity);
   }
 
-  #updateExhausted(source: BalanceSource, isExhausted: boolean): void {
+  #updateExhausted(source: BalanceSource): void {
     const { logger } = this.#options;
     const wasExhausted = this.#exhausted.some((balance) => balance.source === source);
-    const others = this.#exhausted.filter((balance) => balance.source !== source);
-    this.#exhausted = isExhausted ? [...others, { source, readAt: this.#now() }] : others;
+    this.#exhausted = [...this.#balances.values()].filter(
+      ({ remainingNanodollars }) => remainingNanodollars <= 0,
+    );
+    const isExhausted = this.#exhausted.some((balance) => balance.source === source);
     if (isExhausted && !wasExhausted) logger.error({ source }, "account: money used up, refusing requests");
     if (!isExhausted && wasExhausted) logger.info({ source }, "account: money is available again");
   }
@@ -130,9 +142,10 @@ export class AccountBalance {
   }
 }
 
-/** A balance that was used up when it was read. */
-interface ExhaustedBalance {
+/** The money that was left when a balance was read. */
+export interface Balance {
   readonly source: BalanceSource;
+  readonly remainingNanodollars: number;
   /** By the monotonic clock. */
   readonly readAt: number;
 }

@@ -106,7 +106,7 @@ test("refuses a cached key with 503 when the source has failed for longer than t
       () => false,
       (error: unknown) => error instanceof GatewayError && error.code === "store_unavailable",
     );
-  await waitUntil(refused, "the grace period to end", 10_000);
+  await waitUntil(refused, "the grace period to end");
   state.down = false;
   await waitUntil(() => find(secret).catch(() => undefined), "the key to be valid again");
   expect(health).toEqual([false, true]);

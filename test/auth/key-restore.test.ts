@@ -4,7 +4,6 @@ import { expect, test } from "vitest";
 import { newKeySchema } from "../../src/keys/key-input.ts";
 import { openTestDatabase } from "../support/test-database.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
-import { waitUntil } from "../support/wait.ts";
 import { keyRestoreContract, startFollowing } from "./key-restore-contract.ts";
 
 const BY = { actor: "cli", source: "somebody@somewhere" };
@@ -13,7 +12,7 @@ keyRestoreContract(openTestDatabase);
 
 test("a key cache notices a revocation after SQLite has restored a backup into the open file", async () => {
   const database = await openTestDatabase();
-  const { service, find, remember, follow, seen } = await startFollowing(database);
+  const { service, remember, follow, expectForgotten, seen } = await startFollowing(database);
   const { secret } = await service.create(newKeySchema.parse({ name: "team" }), BY);
   const copy = join(createTemporaryDirectory(), "copy.db");
   database.sqlite?.prepare("vacuum into ?").run(copy);
@@ -24,6 +23,6 @@ test("a key cache notices a revocation after SQLite has restored a backup into t
   await backup(source, database.sqlite?.location() ?? "");
   source.close();
   await service.revoke("team", BY);
-  await waitUntil(async () => !(await find(secret)), "the revoked key to be refused", 2_500);
+  await expectForgotten(secret, "the revoked key");
   expect(seen.replaced).toBe(1);
 });

@@ -47,7 +47,7 @@ test("a key with a budget is served until its budget is used up, and every cost 
   const raised = { budgets: { day: { limit_usd: 1, mode: "hard" } } };
   await gateway.callAdmin("PATCH", `/keys/${id}`, { limits: raised });
   const isServed = async (): Promise<boolean> => (await gateway.call(secret, chat())).status === 200;
-  await waitUntil(isServed, "the raised budget to apply", 2_000);
+  await waitUntil(isServed, "the raised budget to apply");
 });
 
 test("while OpenRouter's prices are not available, a key with a budget receives a 502 to try again after", async () => {

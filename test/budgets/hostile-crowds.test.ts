@@ -28,7 +28,7 @@ async function pipeline(port: number, secret: string, count: number): Promise<nu
   client.send(`${lines.join("\r\n")}\r\n\r\n${body}`.repeat(count));
   const read = (): number[] =>
     (client.received.toString().match(/HTTP\/1\.1 \d{3}/g) ?? []).map((line) => Number(line.slice(-3)));
-  await waitUntil(() => read().length === count || client.isClosed, "the responses", 14_000);
+  await waitUntil(() => read().length === count || client.isClosed, "the responses", 25_000);
   return read();
 }
 

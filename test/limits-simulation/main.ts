@@ -4,8 +4,6 @@ import { startPostgres } from "../support/postgres.ts";
 import { formatFigures } from "./figures.ts";
 import { simulateLimits } from "./simulate.ts";
 
-const SHOWN = 30;
-
 const { values } = parseArgs({
   options: {
     clients: { type: "string", default: "200" },
@@ -34,6 +32,6 @@ for (const store of values.store === "both" ? ["postgres", "sqlite"] : [values.s
   process.stdout.write(
     `${store}: ${seconds} s, ${violations.length} violations\n\n${formatFigures(verdict)}\n`,
   );
-  for (const violation of violations.slice(0, SHOWN)) process.stdout.write(`  ${violation}\n`);
+  for (const violation of violations) process.stdout.write(`  ${violation}\n`);
   if (violations.length > 0) process.exitCode = 1;
 }

@@ -74,7 +74,7 @@ test("a request releases its place, in whatever way the request ends", async () 
 
 test("an ended request does not keep later requests in memory", async () => {
   const churn = runNode("test/support/churn-process.ts");
-  expect(await churn.waitForExit("sixty thousand requests", 15_000)).toBe(0);
+  expect(await churn.waitForExit("sixty thousand requests", 25_000)).toBe(0);
   const { collections, count } = JSON.parse(churn.stdout()) as { collections: number; count: number };
   expect(count).toBe(32);
   // An implementation with a Set caused eight major garbage collections.

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { LocalCounter } from "../../src/limits/local-counter.ts";
+import { LimitDecisions } from "../../src/limits/limit-decisions.ts";
 import { createLimit, type Limit } from "../../src/limits/rate-limit.ts";
 
 const CALLERS_MAX = 50_000;
@@ -9,7 +10,7 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ["performance", "Date"] }));
 afterEach(() => void vi.useRealTimers());
 
 const createTestLimit = (max: number): Limit =>
-  createLimit({ name: "test", max, windowMs: WINDOW_MS, redis: undefined });
+  createLimit({ name: "test", max, windowMs: WINDOW_MS, redis: undefined, decisions: new LimitDecisions() });
 
 /** @returns the number of `requests` that a limit admits. */
 async function countAdmitted(limit: Limit, caller: string, requests: number): Promise<number> {

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const startUpstream = () =>
   startScriptedUpstream((socket) =>
@@ -56,14 +57,16 @@ test("a key can send requests again when its window ends", async () => {
     RATE_LIMIT_WINDOW_MS: "200",
   });
   await sendRequest(gateway.port);
-  await expect.poll(async () => (await sendRequest(gateway.port)).status, { timeout: 3_000 }).toBe(200);
+  expect(
+    await waitUntil(async () => (await sendRequest(gateway.port)).status === 200, "the end of the window"),
+  ).toBe(true);
 });
 
 test("setting the system clock back by an hour does not extend the time for which a caller is blocked", async () => {
   const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "1",
-    RATE_LIMIT_WINDOW_MS: "500",
+    RATE_LIMIT_WINDOW_MS: "2000",
   });
   expect([(await sendRequest(gateway.port)).status, (await sendRequest(gateway.port)).status]).toEqual([
     200, 429,
@@ -72,7 +75,9 @@ test("setting the system clock back by an hour does not extend the time for whic
   const clock = vi.spyOn(Date, "now").mockImplementation(() => now() - 3_600_000);
   onTestFinished(() => clock.mockRestore());
   expect((await sendRequest(gateway.port)).status).toBe(429);
-  await expect.poll(async () => (await sendRequest(gateway.port)).status, { timeout: 3_000 }).toBe(200);
+  expect(
+    await waitUntil(async () => (await sendRequest(gateway.port)).status === 200, "the end of the window"),
+  ).toBe(true);
 });
 
 test.each([

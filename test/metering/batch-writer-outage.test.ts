@@ -40,11 +40,11 @@ test("quarantines no row while the database is locked, and writes all rows once 
   await waitUntil(async () => (await database.isReachable()) && !writer.isHealthy, "the database to respond");
   expect([failedAt, refused]).toEqual([1, []]);
   other.exec("rollback");
-  await waitUntil(async () => (await readStates(database)).length === 3, "all rows", 10_000);
+  await waitUntil(async () => (await readStates(database)).length === 3, "all rows");
   expect(await readStates(database)).toEqual(["1 settled", "2 settled", "3 settled"]);
   await waitUntil(() => writer.isHealthy, "the writer to be healthy");
   expect([refused, health]).toEqual([[], [false, true]]);
-}, 30_000);
+}, 60_000);
 
 test("quarantines no row while the table does not exist", async () => {
   const dataDir = createTemporaryDirectory();
@@ -61,11 +61,11 @@ test("quarantines no row while the table does not exist", async () => {
   writer.enqueue(createEndedEntry("1", journal));
   counting.writer.enqueue(createEndedEntry("2", counting.journal));
   // The first failure is the write of the batch, the second is the replay of the journal.
-  await waitUntil(() => failures === 2, "two failed writes", 10_000);
+  await waitUntil(() => failures === 2, "two failed writes");
   await database.migrate();
-  await waitUntil(async () => (await readStates(database)).length === 2, "both rows", 10_000);
+  await waitUntil(async () => (await readStates(database)).length === 2, "both rows");
   expect([refused, counting.refused]).toEqual([[], []]);
-}, 30_000);
+}, 60_000);
 
 test("quarantines an invalid row at once, writes the other rows and stays healthy", async () => {
   const { database } = await openDatabaseFile();

@@ -90,7 +90,7 @@ test("spills rows that are queued while a write hangs, and writes them after tha
   open.end(createEndedContext());
   writer.enqueue(open);
   endWrite();
-  await waitUntil(() => rows.size === 3, "all rows", 10_000);
+  await waitUntil(() => rows.size === 3, "all rows");
   expect([...rows.values()].map(({ state }) => state)).toEqual(["settled", "settled", "settled"]);
   await waitUntil(() => !journal.hasSpilled, "the journal to be released");
   expect(health).toEqual([]);

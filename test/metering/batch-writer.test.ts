@@ -135,7 +135,7 @@ test("spills rows to the journal while the database fails, and writes them when 
   writer.enqueue(new Request("2", journal).end());
   expect(writer.isHealthy).toBe(false);
   down = false;
-  await waitUntil(() => rows.size === 2, "both rows", 10_000);
+  await waitUntil(() => rows.size === 2, "both rows");
   await waitUntil(() => writer.isHealthy, "the writer to be healthy");
   expect(health).toEqual([false, true]);
   expect(journal.hasSpilled).toBe(false);
@@ -153,7 +153,7 @@ test("writes a row that is queued while a write hangs", async () => {
   writer.enqueue(new Request("2", journal).end());
   endWrite();
   await closing;
-  await waitUntil(() => rows.size === 2, "both rows", 10_000);
+  await waitUntil(() => rows.size === 2, "both rows");
   expect(writer.isHealthy).toBe(true);
 });
 
@@ -170,7 +170,7 @@ test("writes and releases a request once when the request ends while its row wai
   await waitUntil(() => !writer.isHealthy, "the failed write");
   writer.enqueue(first.end());
   down = false;
-  await waitUntil(() => rows.get("1")?.state === "settled", "the row", 10_000);
+  await waitUntil(() => rows.get("1")?.state === "settled", "the row");
   expect(second.segment.liveEntries).toBe(1);
 });
 
@@ -181,7 +181,7 @@ test("retries the row of an open request after a failed write", async () => {
   writer.enqueue(new Request("1", journal));
   await waitUntil(() => !writer.isHealthy, "the failed write");
   down = false;
-  await waitUntil(() => rows.size > 0, "the row", 10_000);
+  await waitUntil(() => rows.size > 0, "the row");
   expect(rows.get("1")?.state).toBe("open");
 });
 
@@ -197,7 +197,7 @@ test("writes and releases a request once when the request ends during a write th
   await waitUntil(() => writes.length === 1, "the write to begin");
   writer.enqueue(request.end());
   fail(new Error("down"));
-  await waitUntil(() => writer.isHealthy && writes.length > 1, "the next write", 10_000);
+  await waitUntil(() => writer.isHealthy && writes.length > 1, "the next write");
   await writer.close();
   expect([writes, request.released]).toEqual([["1 open", "1 settled"], 1]);
 });
@@ -208,7 +208,7 @@ test("quarantines a row that the database rejects, and writes the others", async
     some.some(({ id }) => id === "bad") ? Promise.reject(new InvalidRow("invalid")) : store(some),
   );
   for (const id of ["1", "bad", "2"]) writer.enqueue(new Request(id, journal).end());
-  await waitUntil(() => rows.size === 2, "the valid rows", 10_000);
+  await waitUntil(() => rows.size === 2, "the valid rows");
   expect([...rows.keys(), ...quarantined].toSorted()).toEqual(["1", "2", "bad"]);
 });
 

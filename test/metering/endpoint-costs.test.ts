@@ -44,15 +44,11 @@ function send(
 
 /** Waits until the ledger has this many final rows. @returns them by session. */
 async function waitForRows(gateway: KeyedGateway, count: number): Promise<Map<string | null, RequestRow>> {
-  const rows = await waitUntil(
-    async () => {
-      const all = await readRows(gateway);
-      const final = all.filter(({ state }) => state === "settled" || state === "unknown");
-      return final.length === count ? final : undefined;
-    },
-    "all rows to be final",
-    10_000,
-  );
+  const rows = await waitUntil(async () => {
+    const all = await readRows(gateway);
+    const final = all.filter(({ state }) => state === "settled" || state === "unknown");
+    return final.length === count ? final : undefined;
+  }, "all rows to be final");
   return new Map(rows.map((row) => [row.session, row]));
 }
 

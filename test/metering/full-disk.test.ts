@@ -18,7 +18,7 @@ async function fillDisk(directory: string, kind: string, kibibytes: number): Pro
   onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  await waitFor(once(child, "close"), "the process to end", 10_000);
+  await waitFor(once(child, "close"), "the process to end");
   return JSON.parse(output) as string[];
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
-import { runNode } from "../support/run-node.ts";
+import { runCommand } from "../support/run-command.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -15,13 +15,9 @@ const NO_COUNTS = {
 function createCli() {
   const dataDir = createTemporaryDirectory();
   const run = async (...args: string[]): Promise<string> => {
-    const command = runNode("src/server.ts", { DATA_DIR: dataDir }, ["--cli", ...args]);
-    expect([args, await command.waitForExit(args.join(" ")), command.stderr()]).toEqual([
-      args,
-      0,
-      expect.any(String),
-    ]);
-    return command.stdout();
+    const { code, stdout, stderr } = await runCommand({ DATA_DIR: dataDir }, args);
+    expect([args, code, stderr]).toEqual([args, 0, expect.any(String)]);
+    return stdout;
   };
   // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, whose shape each test asserts
   const runJson = async (...args: string[]): Promise<any> => JSON.parse(await run(...args, "--json"));

@@ -12,7 +12,7 @@ function curlCommand(text: string): string {
 /** Runs a curl command. If curl is not installed, sends the request of the command with fetch. */
 async function runCurl(command: string): Promise<string> {
   const { stdout, error } = spawnSync("curl", ["--version"], { encoding: "utf8" });
-  if (!error && stdout) return spawnSync("sh", ["-c", command], { encoding: "utf8", timeout: 10_000 }).stdout;
+  if (!error && stdout) return spawnSync("sh", ["-c", command], { encoding: "utf8", timeout: 20_000 }).stdout;
   process.stderr.write(
     "\ncurl is not installed, so the test sends the request of the command with fetch.\n\n",
   );
@@ -33,13 +33,13 @@ function readUsage(dataDir: string): string {
   return spawnSync(process.execPath, ["src/server.ts", "--cli", "usage", "--by", "model"], {
     env: { DATA_DIR: dataDir },
     encoding: "utf8",
-    timeout: 10_000,
+    timeout: 20_000,
   }).stdout;
 }
 
 test("the demo serves the curl commands of its output and of the README, allows web pages on localhost, and deletes its ledger on exit", async () => {
   const demo = runNode("src/server.ts", { PORT: "0" }, ["--demo"]);
-  await waitUntil(() => demo.stdout().includes("Ctrl-C"), "the demo to be ready", 10_000);
+  await waitUntil(() => demo.stdout().includes("Ctrl-C"), "the demo to be ready");
   const base = /http:\/\/127\.0\.0\.1:\d+/.exec(demo.stdout())?.[0] ?? "";
   const readme = readFileSync("README.md", "utf8").replace(/http:\/\/(localhost|127\.0\.0\.1):8080/g, base);
   for (const text of [demo.stdout(), readme]) {
@@ -53,12 +53,8 @@ test("the demo serves the curl commands of its output and of the README, allows 
   const page = await fetch(`${base}/openai/v1/chat/completions`, { method: "OPTIONS", headers: preflight });
   expect(page.headers.get("access-control-allow-origin")).toBe("http://localhost:5173");
   const [dataDir = ""] = /(?<=DATA_DIR=)\S+/.exec(demo.stdout()) ?? [];
-  await waitUntil(
-    () => readUsage(dataDir).includes("openai/gpt-4o-mini"),
-    "the model in the demo's ledger",
-    10_000,
-  );
+  await waitUntil(() => readUsage(dataDir).includes("openai/gpt-4o-mini"), "the model in the demo's ledger");
   demo.child.kill("SIGINT");
-  expect(await demo.waitForExit("the demo", 5_000)).toBe(0);
+  expect(await demo.waitForExit("the demo")).toBe(0);
   expect(existsSync(dataDir)).toBe(false);
 });

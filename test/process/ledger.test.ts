@@ -59,15 +59,11 @@ test("after a kill, the next gateway settles the interrupted stream at the cost 
 
   const second = start(simulator, dataDir);
   await waitForPort(second);
-  const rows = await waitUntil(
-    async () => {
-      const all = await rowsIn(dataDir);
-      const finished = all.every(({ state }) => state === "settled" || state === "unknown");
-      return all.length === 3 && finished ? all : undefined;
-    },
-    "three finished rows",
-    10_000,
-  );
+  const rows = await waitUntil(async () => {
+    const all = await rowsIn(dataDir);
+    const finished = all.every(({ state }) => state === "settled" || state === "unknown");
+    return all.length === 3 && finished ? all : undefined;
+  }, "three finished rows");
   const [streamed, hanging, complete] = rows;
   expect(streamed).toMatchObject({ state: "settled", cost_source: "generation", outcome: "interrupted" });
   expect(streamed?.cost_nanodollars).toBe(simulator.findBilledNanodollars(streamed?.generation_id ?? ""));
@@ -75,7 +71,7 @@ test("after a kill, the next gateway settles the interrupted stream at the cost 
   expect(complete?.generation_id).toBe(completeResponse.headers["x-generation-id"]);
   expect(complete?.cost_nanodollars).toBe(simulator.findBilledNanodollars(complete?.generation_id ?? ""));
   await waitUntil(() => second.stdout().includes("ledger: cost of a request is unknown"), "the log line");
-}, 30_000);
+}, 60_000);
 
 test("if the start line of a request in the journal is damaged, the next gateway still charges the request to its key, and logs the damage", async () => {
   const simulator = await startUpstream();
@@ -99,7 +95,6 @@ test("if the start line of a request in the journal is damaged, the next gateway
   const row = await waitUntil(
     async () => (await rowsIn(dataDir)).find(({ state }) => state === "settled"),
     "the settled row",
-    10_000,
   );
   expect(row).toMatchObject({ key_id: "env:team", outcome: "interrupted", cost_source: "generation" });
   expect(row.cost_nanodollars).toBe(simulator.findBilledNanodollars(row.generation_id ?? ""));
@@ -110,7 +105,7 @@ test("if the start line of a request in the journal is damaged, the next gateway
     .find((text) => text.includes("journal: damaged lines"));
   expect(JSON.parse(line ?? "")).toMatchObject({ level: 50, damagedLines: 1 });
   expect(readdirSync(journal)).toContain(`${segment}.damaged`);
-}, 30_000);
+}, 60_000);
 
 test("after a kill, the next gateway settles the request of a disconnected client, or logs the cost as unknown if no response head had arrived", async () => {
   const simulator = await startUpstream();
@@ -128,20 +123,16 @@ test("after a kill, the next gateway settles the request of a disconnected clien
 
   const second = start(simulator, dataDir);
   await waitForPort(second);
-  const rows = await waitUntil(
-    async () => {
-      const all = await rowsIn(dataDir);
-      const finished = all.every(({ state }) => state === "settled" || state === "unknown");
-      return all.length === 2 && finished ? all : undefined;
-    },
-    "two finished rows",
-    10_000,
-  );
+  const rows = await waitUntil(async () => {
+    const all = await rowsIn(dataDir);
+    const finished = all.every(({ state }) => state === "settled" || state === "unknown");
+    return all.length === 2 && finished ? all : undefined;
+  }, "two finished rows");
   expect(rows[0]).toMatchObject({ state: "unknown", generation_id: null, outcome: "interrupted" });
   expect(rows[1]).toMatchObject({ state: "settled", cost_source: "generation" });
   expect(rows[1]?.cost_nanodollars).toBe(simulator.findBilledNanodollars(rows[1]?.generation_id ?? ""));
   await waitUntil(() => second.stdout().includes("ledger: cost of a request is unknown"), "the log line");
-}, 30_000);
+}, 60_000);
 
 test("after SIGTERM, the gateway writes every row and removes its journal", async () => {
   const simulator = await startUpstream();
@@ -153,7 +144,7 @@ test("after SIGTERM, the gateway writes every row and removes its journal", asyn
   expect(await gateway.waitForExit("the gateway")).toBe(0);
   expect(await rowsIn(dataDir)).toHaveLength(5);
   expect(readdirSync(join(dataDir, "journal"))).toEqual([]);
-}, 30_000);
+}, 60_000);
 
 /** @returns everything that a process has written to its log and its data directory. */
 function writtenBy(gateway: TestProcess, dataDir: string): string[] {
@@ -192,7 +183,7 @@ test("the gateway writes no secret of the first keys, of created keys or of rota
   expect(written.join("")).toContain("bob");
   for (const secret of [ACCOUNT_KEY, ...secrets])
     expect(written.filter((text) => text.includes(secret))).toEqual([]);
-}, 30_000);
+}, 60_000);
 
 test("the gateway writes no secret of its configuration or of its clients to its log or its files", async () => {
   const simulator = await startUpstream();
@@ -214,4 +205,4 @@ test("the gateway writes no secret of its configuration or of its clients to its
   const written = [...writtenBy(gateway, dataDir), gateway.stderr()];
   for (const secret of [ACCOUNT_KEY, CALLER_KEY, hostile[1] ?? ""])
     expect(written.filter((text) => text.includes(secret))).toEqual([]);
-}, 30_000);
+}, 60_000);

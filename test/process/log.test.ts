@@ -29,8 +29,8 @@ async function start(shell: string, stdout: number | "pipe" = "pipe") {
   const ended = new Promise<number | string | null>((resolve) => {
     child.on("exit", (code, signal) => resolve(code ?? signal));
   });
-  await waitUntil(() => isListening(port), "the gateway to listen", 15_000);
-  return { child, port, exit: () => waitFor(ended, "the exit of the gateway", 5_000) };
+  await waitUntil(() => isListening(port), "the gateway to listen");
+  return { child, port, exit: () => waitFor(ended, "the exit of the gateway") };
 }
 
 function killGroup(pid: number | undefined): void {
@@ -71,14 +71,14 @@ test("the gateway serves requests and shuts down although nobody reads the pipe 
   for (let count = 0; count < 10; count++) await logMuch(port);
   child.kill("SIGTERM");
   expect(await exit()).toBe(0);
-}, 30_000);
+}, 60_000);
 
 test("the gateway serves requests and shuts down although a shell pipe is full and nobody reads it", async () => {
   const { child, port, exit } = await start("exec > >(exec sleep 60); exec $RUN");
   for (let count = 0; count < 10; count++) await logMuch(port);
   child.kill("SIGTERM");
   expect(await exit()).toBe(0);
-}, 30_000);
+}, 60_000);
 
 test("the gateway exits, or kills itself with SIGKILL, when another process has made the full log pipe blocking again", async () => {
   // The second Node process shares the gateway's pipe. When this process ends, it restores the flags of the pipe.

@@ -20,7 +20,7 @@ test("the simulator exits when its npm process is killed, even with a request in
   });
   let printed = "";
   npm.stdout.on("data", (text: Buffer) => (printed += text.toString()));
-  const [baseUrl] = await waitUntil(() => /http:\/\/\S+v1/.exec(printed), "the simulator to listen", 10_000);
+  const [baseUrl] = await waitUntil(() => /http:\/\/\S+v1/.exec(printed), "the simulator to listen");
   const hanging = fetch(`${baseUrl}/chat/completions`, {
     method: "POST",
     headers: { authorization: "Bearer any", "content-type": "application/json" },

@@ -10,7 +10,7 @@ import {
   type Script,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
-import { waitUntil } from "../support/wait.ts";
+import { measureRunningMs, waitUntil } from "../support/wait.ts";
 
 const EVENT = 'data: {"choices":[{"delta":{"content":"né"}}]}\n\n';
 const DONE = "data: [DONE]\n\n";
@@ -77,7 +77,9 @@ test.each([
       socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)]));
       pieces.forEach((piece, index) => void setTimeout(() => socket.write(formatChunk(piece)), 20 * index));
     });
-    expect((await client.waitForResponse("the stream", 4_000)).body.toString()).toBe(EVENT + DONE);
+    const response = client.waitForResponse("the stream");
+    expect(await measureRunningMs(response)).toBeLessThan(4_000);
+    expect((await response).body.toString()).toBe(EVENT + DONE);
     expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ outcome: "complete", status: 200 });
     await waitUntil(() => upstream.open.size === 0, "upstream's connection to be closed");
   },

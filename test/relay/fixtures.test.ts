@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { RESPONSES, PAGE } from "../fixtures/responses.ts";
 import {
+  DEADLINE_MS,
   findChangedResponses,
   cutAtRandom,
   cutIntoBytes,
@@ -21,9 +22,13 @@ test.each([
   ["in one write", cutNowhere],
   ["byte by byte", cutIntoBytes],
   ["in pieces of random length", cutAtRandom],
-])("relays every byte of responses that arrive %s", async (_, cut) => {
-  expect(await findChangedResponses(RESPONSES, cut)).toEqual([]);
-});
+])(
+  "relays every byte of responses that arrive %s",
+  async (_, cut) => {
+    expect(await findChangedResponses(RESPONSES, cut)).toEqual([]);
+  },
+  DEADLINE_MS,
+);
 
 test("relays upstream's error about a wrong key to the client that sent the key", async () => {
   const contentType = "application/json";

@@ -55,7 +55,7 @@ async function relayUntilEnd(script: Script, env: Record<string, string>) {
   const gateway = await startTestGateway(upstream.baseUrl, env);
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
-  const response = await client.waitForEnd("the response", 10_000);
+  const response = await client.waitForEnd("the response");
   await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
   return { response, log: await gateway.waitForRequestLog("the response") };
 }
@@ -158,7 +158,7 @@ test.each([
 ])("leaves the cost pending and drains nothing when a stream %s, with %s", async (_, __, script, env) => {
   const { gateway, upstream, secret } = await startMeteredGateway(script, env);
   const client = sendStream(gateway.port, secret);
-  await client.waitForEnd("the stream", 10_000);
+  await client.waitForEnd("the stream");
   expect(await waitForRow(gateway)).toMatchObject({
     state: "pending",
     outcome: "upstream_error",
@@ -174,7 +174,7 @@ test("leaves the cost pending when a JSON response exceeds the size limit while 
     (socket) => socket.write(Buffer.concat([Buffer.from(JSON_HEAD), document])),
     { RESPONSE_LIMIT_BYTES: "1" },
   );
-  await sendStream(gateway.port, gateway.caller).waitForEnd("the document", 10_000);
+  await sendStream(gateway.port, gateway.caller).waitForEnd("the document");
   expect(await waitForRow(gateway)).toMatchObject({ state: "pending", generation_id: "gen-1" });
   await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
 });

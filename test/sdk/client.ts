@@ -18,7 +18,7 @@ export function createClient(gateway: TestGateway, options: ClientOptions = {}):
     baseURL: `${gateway.url}/openai/v1`,
     apiKey: CALLER_KEY,
     maxRetries: 0,
-    timeout: 10_000,
+    timeout: 20_000,
     ...options,
   });
 }

@@ -1,6 +1,6 @@
 import { APIConnectionTimeoutError, APIUserAbortError, RateLimitError } from "openai";
 import { expect, test } from "vitest";
-import { waitUntil } from "../support/wait.ts";
+import { measureRunningMs, waitUntil } from "../support/wait.ts";
 import { HELLO, MODEL, catchRejection, setUpClient, type Setup } from "./client.ts";
 
 /** OpenRouter must see a disconnect within this time, because it bills until it sees the disconnect. */
@@ -9,7 +9,8 @@ const ABORT_DEADLINE_MS = 250;
 const ONE_ABORTED = { requests: 1, active: 0, completed: 0, aborted: 1 };
 
 async function waitForAbort({ simulator }: Setup): Promise<object> {
-  await waitUntil(() => simulator.readStats().aborted > 0, "upstream to see the abort", ABORT_DEADLINE_MS);
+  const aborted = waitUntil(() => simulator.readStats().aborted > 0, "upstream to see the abort");
+  expect(await measureRunningMs(aborted)).toBeLessThan(ABORT_DEADLINE_MS);
   return simulator.readStats();
 }
 

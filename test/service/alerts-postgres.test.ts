@@ -14,7 +14,7 @@ let postgres: Postgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();
-}, 30_000);
+}, 60_000);
 
 afterAll(() => postgres.close());
 
@@ -63,4 +63,4 @@ test("two gateways on one database log and send each alert once, and retry a fai
   expect(new Set(received.map(({ headers }) => headers["webhook-id"])).size).toBe(ALERTS);
   const logged = gateways.flatMap(({ readLog }) => readLog().match(/"msg":"alert: unknown cost"/g) ?? []);
   expect(logged).toHaveLength(ALERTS);
-}, 30_000);
+}, 60_000);

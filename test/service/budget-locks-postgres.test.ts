@@ -12,7 +12,7 @@ import { waitUntil } from "../support/wait.ts";
 let postgres: Postgres;
 beforeAll(async () => {
   postgres = await startPostgres();
-}, 30_000);
+}, 60_000);
 afterAll(() => postgres.close());
 
 const budgets = { day: { limitNanodollars: 1_000, mode: "hard" } } as const;

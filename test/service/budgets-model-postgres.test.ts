@@ -5,7 +5,7 @@ import { type Postgres, startPostgres } from "../support/postgres.ts";
 let postgres: Postgres;
 beforeAll(async () => {
   postgres = await startPostgres();
-}, 30_000);
+}, 60_000);
 afterAll(() => postgres.close());
 
 modelContract(() => postgres.createDatabase());

@@ -7,7 +7,7 @@ import { budgetsContract, readBudgets } from "../budgets/budgets-contract.ts";
 let postgres: Postgres;
 beforeAll(async () => {
   postgres = await startPostgres();
-}, 30_000);
+}, 60_000);
 afterAll(() => postgres.close());
 
 budgetsContract(async () => openTestDatabase(await postgres.createDatabase()));

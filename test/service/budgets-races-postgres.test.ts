@@ -14,7 +14,7 @@ import { waitUntil } from "../support/wait.ts";
 let postgres: Postgres;
 beforeAll(async () => {
   postgres = await startPostgres();
-}, 30_000);
+}, 60_000);
 afterAll(() => postgres.close());
 
 const open = async () => openTestDatabase(await postgres.createDatabase());

@@ -23,7 +23,7 @@ let postgres: Postgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();
-}, 30_000);
+}, 60_000);
 
 afterAll(() => postgres.close());
 

@@ -14,7 +14,7 @@ let postgres: Postgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();
-}, 30_000);
+}, 60_000);
 
 afterAll(() => postgres.close());
 
@@ -98,6 +98,6 @@ test("when a connection is lost within a transaction, only that transaction fail
   await expect(transaction).rejects.toThrow(/connection|terminat/i);
   await postgres.start();
   await waitUntil(() => database.isReachable(), "the database to be reachable", 10_000);
-}, 30_000);
+}, 60_000);
 
 keyRestoreContract(async () => openTestDatabase(await postgres.createDatabase()));

@@ -26,7 +26,7 @@ let simulator: Simulator;
 beforeAll(async () => {
   postgres = await startPostgres();
   simulator = await startSimulator({ generationDelayMs: 50 });
-}, 30_000);
+}, 60_000);
 
 afterAll(async () => {
   await simulator.close();

@@ -3,6 +3,7 @@ import type { FastifyReply } from "fastify";
 import { expect, onTestFinished, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import type { RequestContext } from "../../src/http/request-context.ts";
+import { LimitDecisions } from "../../src/limits/limit-decisions.ts";
 import { KeyLimiter } from "../../src/limits/key-limiter.ts";
 import type { LimitedKey } from "../../src/limits/scoped-limits.ts";
 import { RedisStore } from "../../src/store/redis.ts";
@@ -94,7 +95,7 @@ test("decisions of Redis and of the memory of one process are the same", { timeo
   onTestFinished(() => redis.close());
   await waitUntil(() => redis.isReachable(), "Redis to be connected");
   const defaultLimit = { max: 20, windowMs: 60_000 };
-  const shared = new KeyLimiter({ redis, defaultLimit });
+  const shared = new KeyLimiter({ redis, defaultLimit, decisions: new LimitDecisions() });
   onTestFinished(() => shared.close());
   let count = 0;
   await fc.assert(
@@ -102,7 +103,7 @@ test("decisions of Redis and of the memory of one process are the same", { timeo
       const id = String(count++);
       const group = createGroup(id, ofGroup);
       const keys = ["a", "b"].map((name) => createLimitedKey(name + id, ofKey, group));
-      const local = new KeyLimiter({ redis: undefined, defaultLimit });
+      const local = new KeyLimiter({ redis: undefined, defaultLimit, decisions: new LimitDecisions() });
       expect(await run(shared, keys, sequence)).toEqual(await run(local, keys, sequence));
       expect(failures).toEqual([]);
     }),

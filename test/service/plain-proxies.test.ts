@@ -54,7 +54,7 @@ async function startProxy(proxy: Proxy, upstreamPort: number): Promise<number> {
     child.kill("SIGTERM");
     await waitUntil(() => child.exitCode !== null || child.signalCode !== null, `${proxy.name} to exit`);
   });
-  await waitUntil(() => isListening(port), `${proxy.name} to listen`, 10_000);
+  await waitUntil(() => isListening(port), `${proxy.name} to listen`, 20_000);
   return port;
 }
 

@@ -10,7 +10,7 @@ let postgres: Postgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();
-}, 30_000);
+}, 60_000);
 
 afterAll(() => postgres.close());
 
@@ -39,4 +39,4 @@ test("three streams to slow readers leave the ledger's connections free, and a f
   await waitFor(Promise.all(writes), "ten writes beside the streams");
   for (const stream of streams) await stream.return?.(undefined);
   expect((await sql`select 1`.execute(reports)).rows).toHaveLength(1);
-}, 30_000);
+}, 60_000);

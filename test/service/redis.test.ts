@@ -103,7 +103,7 @@ test("the gateway starts without Redis, sends no error text of Redis to clients,
   );
   expect(await readiness(gateway.port)).toEqual(WITHOUT_REDIS);
   await startRedis(port);
-  await waitUntil(() => isReady(gateway.port), "Redis to be connected", 8_000);
+  await waitUntil(() => isReady(gateway.port), "Redis to be connected");
   await waitUntil(
     async () => (await sendRequest(gateway.port)).status === 200,
     "a count in Redis that is below the limit",

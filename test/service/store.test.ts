@@ -12,7 +12,7 @@ import { ACCOUNT_KEY } from "../support/gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { openTestDatabase } from "../support/test-database.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
-import { waitUntil } from "../support/wait.ts";
+import { measureRunningMs, waitUntil } from "../support/wait.ts";
 
 let postgres: Postgres;
 let simulator: Simulator;
@@ -20,7 +20,7 @@ let simulator: Simulator;
 beforeAll(async () => {
   postgres = await startPostgres();
   simulator = await startSimulator({ generationDelayMs: 50 });
-}, 30_000);
+}, 60_000);
 
 afterAll(async () => {
   await simulator.close();
@@ -81,12 +81,12 @@ test("a replica rejects a key within two seconds after another replica has revok
     headers: { authorization: `Bearer ${keys?.admin.secret}` },
   });
   expect(revoked.status).toBe(200);
-  await waitUntil(
+  const rejected = waitUntil(
     async () => (await chat(b.port, secret)).status === 401,
     "the other replica to reject the key",
-    2_000,
   );
-}, 30_000);
+  expect(await measureRunningMs(rejected)).toBeLessThan(2_000);
+}, 60_000);
 
 test("known keys work while the database is down, and the costs of their requests are written when the database recovers", async () => {
   const url = await postgres.createDatabase();

@@ -27,7 +27,7 @@ async function startLockingProcess(path: string) {
   onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  await waitUntil(() => output !== "", "the result of the process", 10_000);
+  await waitUntil(() => output !== "", "the result of the process");
   return { child, output };
 }
 
@@ -42,7 +42,7 @@ test("a process holds a lock until it exits, even if it is killed", async () => 
   const lock = lockFile(path);
   expect(lock).toBeDefined();
   lock?.release();
-}, 30_000);
+}, 60_000);
 
 test("a second attempt to lock in the same process fails and does not release the first lock", async () => {
   const path = createLockPath();
@@ -51,7 +51,7 @@ test("a second attempt to lock in the same process fails and does not release th
   expect((await startLockingProcess(path)).output).toBe("taken");
   lock?.release();
   expect((await startLockingProcess(path)).output).toBe("locked");
-}, 30_000);
+}, 60_000);
 
 test("release leaves only the lock file, which can be locked again", () => {
   const path = createLockPath();

@@ -45,13 +45,9 @@ export async function createBudgetedKey(
   const { id, secret } = body as { id: string; secret: string };
   const read = async () => readBudget(gateway, `/keys/${id}`);
   const waitUntilSettled = async () =>
-    waitUntil(
-      async () => {
-        const budget = await read();
-        return budget.reserved === 0 && budget.presumed === 0 ? budget : undefined;
-      },
-      "all costs to be settled",
-      10_000,
-    );
+    waitUntil(async () => {
+      const budget = await read();
+      return budget.reserved === 0 && budget.presumed === 0 ? budget : undefined;
+    }, "all costs to be settled");
   return { id, secret, readBudget: read, waitUntilSettled };
 }

@@ -50,7 +50,7 @@ export async function startCrowd(): Promise<Crowd> {
       });
       return client;
     });
-    await waitUntil(() => clients.every(({ isClosed }) => isClosed), "all responses", 14_000);
+    await waitUntil(() => clients.every(({ isClosed }) => isClosed), "all responses", 25_000);
     return countStatuses(clients.map((client) => client.readResponse()?.status ?? 0));
   };
   return { upstream, gateway, send };

@@ -2,6 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { onTestFinished } from "vitest";
 import { waitUntil, waitFor } from "./wait.ts";
 
+/** A process may take several seconds to start or to exit when others use the machine. */
+const PROCESS_DEADLINE_MS = 20_000;
+
 /** A Node process started by a test. */
 export interface TestProcess {
   readonly child: ChildProcess;
@@ -30,7 +33,7 @@ export function runNode(
     child,
     stdout: () => output.stdout,
     stderr: () => output.stderr,
-    waitForExit: (label, deadlineMs = 10_000) => waitFor(ended, label, deadlineMs),
+    waitForExit: (label, deadlineMs = PROCESS_DEADLINE_MS) => waitFor(ended, label, deadlineMs),
   };
 }
 
@@ -39,7 +42,7 @@ export async function waitForPort(gateway: TestProcess): Promise<number> {
   const found = await waitUntil(
     () => /"url":"http:\/\/[\d.]+:(\d+)/.exec(gateway.stdout()),
     "the gateway to listen",
-    10_000,
+    PROCESS_DEADLINE_MS,
   );
   return Number(found[1]);
 }

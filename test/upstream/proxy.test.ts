@@ -129,4 +129,4 @@ test("the gateway verifies certificates through the tunnel, and logs the proxy a
   expect(strict.log).toMatch(/"cause":"[A-Z_]*(CERT|SELF_SIGNED)[A-Z_]*"/);
   expect(proxy.tunnels).toContain("localhost:443");
   expect(trusting.log + strict.log).not.toContain("canary");
-}, 30_000);
+}, 60_000);

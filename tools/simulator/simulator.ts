@@ -8,6 +8,7 @@ import {
   createServer,
 } from "node:http";
 import type { AddressInfo } from "node:net";
+import { formatAccountKey, formatLabel, hashKey } from "./activity.ts";
 import { formatGeneration, type Charges, toUsd } from "./billing.ts";
 import { findEndpoint } from "./endpoints.ts";
 import { formatAnthropicError } from "./errors.ts";
@@ -33,6 +34,10 @@ export interface SimulatorOptions {
   readonly creditsUsd?: number;
   /** number of requests to store with their bodies, the most recent ones; default 1000; benchmarks store none (0) */
   readonly keepSeen?: number;
+  /** the only key that may call `/activity` and `/keys`; by default, any accepted key may */
+  readonly managementKey?: string;
+  /** clock of `GET /activity`, in ms since 1970: it dates billed generations, and decides which days are completed */
+  readonly now?: () => number;
   /** called when the cost of a generation is known and when it is billed */
   readonly observer?: BillingObserver;
   /** called on arrival of every request; returns the behaviour for a request whose client sends no `x-simulate` */
@@ -64,8 +69,11 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-type Settings = Required<Omit<SimulatorOptions, "apiKeys" | "observer" | "chooseBehaviour">> & {
+type Settings = Required<
+  Omit<SimulatorOptions, "apiKeys" | "observer" | "chooseBehaviour" | "managementKey" | "now">
+> & {
   readonly apiKeys: ReadonlySet<string> | undefined;
+  readonly managementKey: string | undefined;
 };
 
 const API = "/api/v1";
@@ -76,12 +84,14 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 0,
     apiKeys: options.apiKeys && new Set(options.apiKeys),
+    managementKey: options.managementKey,
     generationDelayMs: options.generationDelayMs ?? 2000,
     keyLimitUsd: options.keyLimitUsd === undefined ? 100 : options.keyLimitUsd,
     creditsUsd: options.creditsUsd ?? 1000,
     keepSeen: options.keepSeen ?? 1000,
   };
-  const createState = (): SimulatorState => new SimulatorState(settings.keepSeen, options.observer);
+  const createState = (): SimulatorState =>
+    new SimulatorState(settings.keepSeen, options.observer, options.now);
   let state = createState();
   const reset = (): void => {
     state = createState();
@@ -175,10 +185,11 @@ async function serve(exchange: HttpExchange, settings: Settings, interceptor?: I
 }
 
 /** Returns the key of a request; sends the refusal and returns undefined if it is not accepted. */
-function authenticate(exchange: HttpExchange, { apiKeys }: Settings): string | undefined {
+function authenticate(exchange: HttpExchange, { apiKeys, managementKey }: Settings): string | undefined {
   const key = /^Bearer +(.+)$/i.exec(exchange.req.headers.authorization ?? "")?.[1];
   if (key === undefined) exchange.sendError(401);
-  else if (apiKeys?.has(key) === false) exchange.sendError(401, { message: "User not found." });
+  else if (apiKeys?.has(key) === false && key !== managementKey)
+    exchange.sendError(401, { message: "User not found." });
   else return key;
   return undefined;
 }
@@ -202,7 +213,35 @@ function serveGet(exchange: HttpExchange, settings: Settings, { path, query }: G
   else if (path === "/credits") exchange.sendJson(200, formatCredits(charges, settings.creditsUsd));
   else if (path === "/generation")
     sendGeneration(exchange, query.get("id") ?? "", settings.generationDelayMs);
-  else exchange.sendError(404);
+  else if (path === "/activity" || path === "/keys" || path.startsWith("/keys/")) {
+    if (settings.managementKey === undefined || settings.managementKey === key)
+      sendToManagementKey(exchange, settings, { path, query });
+    else exchange.sendError(403, { message: "Only management keys can perform this operation" });
+  } else exchange.sendError(404);
+}
+
+function sendToManagementKey(
+  exchange: HttpExchange,
+  { apiKeys = new Set() }: Settings,
+  { path, query }: GetRequest,
+): void {
+  const { activity } = exchange.state;
+  if (path === "/activity") {
+    const body = activity.format(query);
+    if (body === undefined)
+      exchange.sendError(400, { message: "Date must be within the last 30 (completed) UTC days" });
+    else exchange.sendJson(200, body);
+    return;
+  }
+  const keys = [...new Set([...apiKeys, ...activity.listKeys()])];
+  if (path === "/keys") {
+    const page = query.get("offset") === null || query.get("offset") === "0" ? keys : [];
+    exchange.sendJson(200, JSON.stringify({ data: page.map(formatAccountKey) }));
+    return;
+  }
+  const key = keys.find((one) => path === `/keys/${hashKey(one)}`);
+  if (key === undefined) exchange.sendError(404, { message: "API key not found" });
+  else exchange.sendJson(200, JSON.stringify({ data: formatAccountKey(key) }));
 }
 
 function sendGeneration(exchange: HttpExchange, id: string, generationDelayMs: number): void {
@@ -223,7 +262,7 @@ function formatKey(key: string, { nanodollars, byokNanodollars }: Charges, limit
   const byokUsage = toUsd(byokNanodollars);
   return JSON.stringify({
     data: {
-      label: `${key.slice(0, 12)}...${key.slice(-3)}`,
+      label: formatLabel(key),
       creator_user_id: USER_ID,
       limit: limitUsd,
       limit_remaining: limitUsd === null ? null : toUsd(limitUsd * 1e9 - nanodollars),

@@ -1,5 +1,6 @@
 // The requests that the simulator received and its counters, which tests read.
 import type { IncomingHttpHeaders } from "node:http";
+import { Activity } from "./activity.ts";
 import { Charges, computeCosts, type Generation } from "./billing.ts";
 
 /** One received request and the state of its response. Times are milliseconds since the epoch. */
@@ -60,6 +61,7 @@ export interface BillingObserver {
 export class SimulatorState {
   readonly seen: SeenRequest[] = [];
   readonly charges = new Charges();
+  readonly activity: Activity;
   /** number of failures that `flaky` has simulated, by its option `id` */
   readonly flakyFailures = new Map<string, number>();
   readonly keepSeen: number;
@@ -71,16 +73,22 @@ export class SimulatorState {
   bytesIn = 0;
   bytesOut = 0;
 
-  /** @param keepSeen number of requests to store with their bodies */
-  constructor(keepSeen: number, observer?: BillingObserver) {
+  /**
+   * @param keepSeen number of requests to store with their bodies
+   * @param now the clock of `GET /activity`, in ms since 1970
+   */
+  constructor(keepSeen: number, observer?: BillingObserver, now: () => number = Date.now) {
     this.keepSeen = keepSeen;
+    this.activity = new Activity(now);
     this.observer = observer;
   }
 
   /** Bills a generation. See {@link Charges.bill}. */
   bill(request: SeenRequest, generation: Generation, part: BilledPart): void {
     this.charges.bill(generation, part.completionChars, part.cancelled);
-    this.observer?.onBill(request, computeCosts(generation, part.completionChars).nanodollars);
+    const costs = computeCosts(generation, part.completionChars);
+    this.activity.add(generation, costs, request.headers.authorization);
+    this.observer?.onBill(request, costs.nanodollars);
   }
 
   /** Counts a request and stores it. Deletes the oldest stored request if there are more than `keepSeen`. */

@@ -82,3 +82,14 @@ export async function deleteOldAlerts(database: Database, keepMs: number): Promi
     .where("next_attempt_at", "is", null)
     .execute();
 }
+
+/** Counts the alerts that wait for a delivery. */
+export async function countWaitingAlerts({ reader }: Database): Promise<number> {
+  const counted = await reader
+    .selectFrom("alerts")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    // Every time is later than 1970. With this condition, and not with `is not null`, SQLite uses the index.
+    .where("next_attempt_at", ">", 0)
+    .executeTakeFirst();
+  return counted?.count ?? 0;
+}

@@ -1,10 +1,12 @@
 import {
+  type Budget,
   BUDGET_PERIODS,
   type BudgetMode,
   type BudgetPeriod,
   type Budgets,
 } from "../../limits/limit-settings.ts";
 import type { Database } from "../../store/database.ts";
+import { type BudgetId, formatBudgetId } from "../budget-id.ts";
 import { findPeriod, type PeriodBounds } from "../periods.ts";
 import type { BudgetPeriodTable } from "./budget-tables.ts";
 
@@ -29,43 +31,81 @@ export interface ScopedBudgets {
   readonly budgets: Budgets;
 }
 
-/** Reads the cost of the requests of a scope since the start of a period, for a budget without a row. */
-export type ReadCostSince = (period: BudgetPeriod, startsAt: number) => Promise<number>;
+/**
+ * Reads the costs of the requests of scopes since the starts of periods, for budgets without a row.
+ * @returns the costs in nanodollars, in the order of the budgets.
+ */
+export type ReadCosts = (budgets: readonly BudgetId[]) => Promise<readonly number[]>;
 
 /**
- * Reads the current periods of budgets, in the order of {@link BUDGET_PERIODS}.
+ * Reads the current periods of budgets.
  * @param now ms since 1970.
+ * @returns for each scope in the list, its budgets in the order of {@link BUDGET_PERIODS}.
  */
 export async function readBudgets(
   database: Database,
-  { scope, budgets }: ScopedBudgets,
+  scoped: readonly ScopedBudgets[],
   now: number,
-  readCostSince: ReadCostSince,
-): Promise<BudgetStatus[]> {
-  if (Object.keys(budgets).length === 0) return [];
-  const rows = await readPeriods(database, scope, now);
-  const found: BudgetStatus[] = [];
-  for (const period of BUDGET_PERIODS) {
-    const budget = budgets[period];
-    if (!budget) continue;
-    const bounds = findPeriod(period, now);
-    const row = rows.find((one) => one.period === period && one.starts_at === bounds.startsAt);
-    const spent = row?.spent_nanodollars ?? (await readCostSince(period, bounds.startsAt));
-    const presumed = row?.presumed_nanodollars ?? 0;
-    const { limitNanodollars: limit, mode } = budget;
-    const reserved = row?.leased_nanodollars ?? 0;
-    const remaining = Math.max(0, limit - spent - presumed);
-    found.push({ period, ...bounds, mode, limit, spent, presumed, reserved, remaining });
-  }
-  return found;
+  readCosts: ReadCosts,
+): Promise<BudgetStatus[][]> {
+  const withBudgets = scoped.filter(({ budgets }) => Object.keys(budgets).length > 0);
+  if (withBudgets.length === 0) return scoped.map(() => []);
+  const rows = await readPeriods(database, withBudgets, now);
+  const rowsById = new Map(rows.map((row) => [formatBudgetId(toId(row)), row]));
+  const ids = withBudgets.flatMap(({ scope, budgets }) =>
+    BUDGET_PERIODS.filter((period) => budgets[period]).map((period) => ({
+      scope,
+      period,
+      startsAt: findPeriod(period, now).startsAt,
+    })),
+  );
+  const absent = ids.filter((id) => !rowsById.has(formatBudgetId(id)));
+  const costs = absent.length > 0 ? await readCosts(absent) : [];
+  const costsById = new Map(absent.map((id, index) => [formatBudgetId(id), costs[index] ?? 0]));
+  return scoped.map(({ scope, budgets }) =>
+    BUDGET_PERIODS.flatMap((period) => {
+      const budget = budgets[period];
+      if (!budget) return [];
+      const bounds = findPeriod(period, now);
+      const id = formatBudgetId({ scope, period, startsAt: bounds.startsAt });
+      const amounts = toAmounts(budget, rowsById.get(id), costsById.get(id) ?? 0);
+      return [{ period, ...bounds, ...amounts }];
+    }),
+  );
 }
 
-/** Reads the rows of the current periods of a scope, which are at most four. */
-async function readPeriods({ reader }: Database, scope: string, now: number): Promise<BudgetPeriodTable[]> {
+type Amounts = Omit<BudgetStatus, "period" | keyof PeriodBounds>;
+
+/** @param cost of the requests of the period, if the budget has no row. */
+function toAmounts(
+  { limitNanodollars: limit, mode }: Budget,
+  row: BudgetPeriodTable | undefined,
+  cost: number,
+): Amounts {
+  const spent = row?.spent_nanodollars ?? cost;
+  const presumed = row?.presumed_nanodollars ?? 0;
+  const reserved = row?.leased_nanodollars ?? 0;
+  return { mode, limit, spent, presumed, reserved, remaining: Math.max(0, limit - spent - presumed) };
+}
+
+function toId({ scope, period, starts_at }: BudgetPeriodTable): BudgetId {
+  return { scope, period, startsAt: starts_at };
+}
+
+/** Reads the rows of the current periods, at most four for each scope. */
+async function readPeriods(
+  { reader }: Database,
+  scoped: readonly ScopedBudgets[],
+  now: number,
+): Promise<BudgetPeriodTable[]> {
   return reader
     .selectFrom("budget_periods")
     .selectAll()
-    .where("scope", "=", scope)
+    .where(
+      "scope",
+      "in",
+      scoped.map(({ scope }) => scope),
+    )
     .where((eb) =>
       eb.or(
         BUDGET_PERIODS.map((period) =>

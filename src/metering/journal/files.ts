@@ -34,6 +34,15 @@ export function canWrite(path: string): boolean {
   }
 }
 
+/** Returns the path of the file with the rows of an instance that the database rejected. */
+export const getRefusedPath = (directory: string, instance: string): string =>
+  join(directory, `${instance}.refused`);
+
+/** Lists the names of the files that are kept for the operator: damaged segments, and rows that the database rejected. */
+export function listQuarantined(directory: string): string[] {
+  return readdirSync(directory).filter((name) => /\.(?:damaged|refused)$/.test(name));
+}
+
 /** Deletes the lock file of a deleted journal, and the file that SQLite may have created beside it. */
 export function deleteLock(directory: string, instance: string): void {
   for (const end of ["", "-journal"]) rmSync(getLockPath(directory, instance) + end, { force: true });

@@ -8,11 +8,18 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
 import type { RequestRow } from "../record.ts";
 import { type FileLock, lockFile } from "../../store/file-lock.ts";
 import { ENTRY, formatEntry, type HeadEntry, type StartEntry } from "./format.ts";
-import { canWrite, deleteLock, getDamagedPath, getLockPath, getProbePath, getSegmentPath } from "./files.ts";
+import {
+  canWrite,
+  deleteLock,
+  getDamagedPath,
+  getLockPath,
+  getProbePath,
+  getRefusedPath,
+  getSegmentPath,
+} from "./files.ts";
 import { type CommitCallback, GroupCommit } from "./group-commit.ts";
 
 const SEGMENT_MAX_BYTES = 16_777_216;
@@ -115,7 +122,7 @@ export class Journal {
   /** Stores a row that the database rejects in a separate file, so that the operator can inspect it. */
   quarantine(row: RequestRow): void {
     const line = `${JSON.stringify([ENTRY.row, row])}\n`;
-    appendFileSync(join(this.directory, `${this.instance}.refused`), line, { mode: 0o600 });
+    appendFileSync(getRefusedPath(this.directory, this.instance), line, { mode: 0o600 });
   }
 
   /** Releases one entry that is not needed anymore. @param segment the segment that contains the entry. */
@@ -147,6 +154,16 @@ export class Journal {
   isWritable(): boolean {
     if (this.#hasWriteFailed) this.#hasWriteFailed = !canWrite(getProbePath(this.directory, this.instance));
     return !this.#hasWriteFailed && this.#sizeBytes <= this.#maxBytes;
+  }
+
+  /** Size of all segments. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Size above which no request may start. */
+  get maxBytes(): number {
+    return this.#maxBytes;
   }
 
   /** Whether any segment has spilled rows that are not in the database yet. */

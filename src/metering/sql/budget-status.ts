@@ -1,8 +1,10 @@
+import type { BudgetId } from "../../budgets/budget-id.ts";
 import { type BudgetStatus, readBudgets } from "../../budgets/sql/read-budgets.ts";
-import { toGroupScope, toKeyScope } from "../../budgets/scopes.ts";
+import { parseScope, toGroupScope, toKeyScope } from "../../budgets/scopes.ts";
+import { listBudgetedGroups, listBudgetedKeys } from "../../keys/budgeted-rows.ts";
+import { parseLimits } from "../../keys/limit-columns.ts";
 import type { LimitSettings } from "../../limits/limit-settings.ts";
 import type { Database } from "../../store/database.ts";
-import { readSpent } from "./budget-changes.ts";
 
 /** A key or a group, with its limits. */
 interface Limited {
@@ -15,12 +17,9 @@ interface Limited {
  * of the ledger state what was spent.
  * @param now ms since 1970.
  */
-export async function readKeyBudgets(
-  database: Database,
-  { id, limits }: Limited,
-  now: number,
-): Promise<BudgetStatus[]> {
-  return readStatus(database, toKeyScope(id), limits, now);
+export async function readKeyBudgets(database: Database, key: Limited, now: number): Promise<BudgetStatus[]> {
+  const [budgets = []] = await readStatus(database, [{ ...key, kind: "key" }], now);
+  return budgets;
 }
 
 /**
@@ -30,19 +29,113 @@ export async function readKeyBudgets(
  */
 export async function readGroupBudgets(
   database: Database,
-  { id, limits }: Limited,
+  group: Limited,
   now: number,
 ): Promise<BudgetStatus[]> {
-  return readStatus(database, toGroupScope(id), limits, now);
+  const [budgets = []] = await readStatus(database, [{ ...group, kind: "group" }], now);
+  return budgets;
+}
+
+interface LimitedScope extends Limited {
+  readonly kind: "key" | "group";
 }
 
 async function readStatus(
   database: Database,
-  scope: string,
-  { budgets }: LimitSettings,
+  scopes: readonly LimitedScope[],
   now: number,
-): Promise<BudgetStatus[]> {
-  return readBudgets(database, { scope, budgets }, now, (period, startsAt) =>
-    readSpent(database.reader, { scope, period, startsAt }),
-  );
+): Promise<BudgetStatus[][]> {
+  const scoped = scopes.map(({ kind, id, limits: { budgets } }) => ({
+    scope: kind === "key" ? toKeyScope(id) : toGroupScope(id),
+    budgets,
+  }));
+  return readBudgets(database, scoped, now, (absent) => readCosts(database, absent));
+}
+
+/**
+ * Reads what the requests of keys and groups have cost since the starts of periods, from the daily sums. Takes one statement
+ * for each kind of scope and each start. Periods begin with a day.
+ */
+async function readCosts(database: Database, budgets: readonly BudgetId[]): Promise<number[]> {
+  const costs = new Map<string, number>();
+  for (const [query, sameQuery] of Map.groupBy(budgets, toQuery)) {
+    const ids = [...new Set(sameQuery.map(({ scope }) => parseScope(scope).id))];
+    const read = query.startsWith("key ") ? sumOfKeys : sumOfGroups;
+    const sums = await read(database, ids, sameQuery[0]?.startsAt ?? 0);
+    for (const { id, spent } of sums) costs.set(`${query} ${id}`, spent ?? 0);
+  }
+  return budgets.map((budget) => costs.get(`${toQuery(budget)} ${parseScope(budget.scope).id}`) ?? 0);
+}
+
+/** Budgets with the same text are read by the same statement. */
+const toQuery = ({ scope, startsAt }: BudgetId): string => `${parseScope(scope).kind} ${startsAt}`;
+
+interface SpentSum {
+  readonly id: string | null;
+  readonly spent: number | null;
+}
+
+async function sumOfKeys(
+  { reader }: Database,
+  ids: readonly string[],
+  startsAt: number,
+): Promise<SpentSum[]> {
+  return reader
+    .selectFrom("rollups_daily")
+    .select((eb) => ["key_id as id", eb.fn.sum<number | null>("cost_nanodollars").as("spent")])
+    .where("day", ">=", startsAt)
+    .where("key_id", "in", ids)
+    .groupBy("key_id")
+    .execute();
+}
+
+async function sumOfGroups(
+  { reader }: Database,
+  ids: readonly string[],
+  startsAt: number,
+): Promise<SpentSum[]> {
+  return reader
+    .selectFrom("keys")
+    .innerJoin("rollups_daily", "rollups_daily.key_id", "keys.id")
+    .select((eb) => ["keys.group_id as id", eb.fn.sum<number | null>("cost_nanodollars").as("spent")])
+    .where("rollups_daily.day", ">=", startsAt)
+    .where("keys.group_id", "in", ids)
+    .groupBy("keys.group_id")
+    .execute();
+}
+
+/** The current period of a budget of a key or a group. */
+export interface NamedBudget extends BudgetStatus {
+  readonly scope: "key" | "group";
+  /** Name of the key or group. */
+  readonly name: string;
+}
+
+/** Keys and groups per page. A page has at most four budgets for each. */
+const PAGE_MAX = 100;
+
+/**
+ * Reads the current periods of the budgets of all groups and of all keys that are not revoked, groups first, in pages.
+ * @param max stop at this number of budgets. @param now ms since 1970.
+ * @returns the budgets; `isComplete` is false if there are more.
+ */
+export async function readCurrentBudgets(
+  database: Database,
+  max: number,
+  now: number,
+): Promise<{ readonly budgets: readonly NamedBudget[]; readonly isComplete: boolean }> {
+  const budgets: NamedBudget[] = [];
+  for (const kind of ["group", "key"] as const) {
+    const list = kind === "group" ? listBudgetedGroups : listBudgetedKeys;
+    for (let after: string | undefined = ""; after !== undefined;) {
+      const page = await list(database.reader, { limit: PAGE_MAX, after });
+      const scopes = page.map(({ id, limits }) => ({ kind, id, limits: parseLimits(limits) }));
+      const statuses = await readStatus(database, scopes, now);
+      for (const [index, { name }] of page.entries())
+        for (const status of statuses[index] ?? []) budgets.push({ ...status, scope: kind, name });
+      if (budgets.length > max) return { budgets: budgets.slice(0, max), isComplete: false };
+      after = page.length < PAGE_MAX ? undefined : page.at(-1)?.id;
+    }
+  }
+  return { budgets, isComplete: true };
 }

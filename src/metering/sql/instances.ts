@@ -39,7 +39,7 @@ export async function deregister(database: Database, id: string): Promise<void> 
 }
 
 /** Whether a process has records of requests that are still open in the database. */
-export async function hasOpenRequests({ kysely }: Database, instance: string): Promise<boolean> {
+export async function hasOpenRequests(kysely: Kysely<Tables>, instance: string): Promise<boolean> {
   const open = await kysely
     .selectFrom("requests")
     .select("id")
@@ -52,7 +52,10 @@ export async function hasOpenRequests({ kysely }: Database, instance: string): P
 }
 
 /** Counts the processes with a heartbeat within a time. */
-export async function countInstances(database: Database, aliveMs: number): Promise<number> {
+export async function countInstances(
+  database: Pick<Database, "kysely" | "sqlite">,
+  aliveMs: number,
+): Promise<number> {
   const { count } = await database.kysely
     .selectFrom("instances")
     .select((eb) => eb.fn.countAll<number>().as("count"))

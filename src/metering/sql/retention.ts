@@ -45,6 +45,12 @@ export async function deleteRequestsBefore(
   }
 }
 
+/** Reads the time, in ms since 1970, before which rows have been deleted or are about to be. @param keepMs how long rows are kept. */
+export async function readDeletedBefore(database: Database, keepMs: number): Promise<number> {
+  const { trusted } = await readRetentionTime(database, keepMs, 0);
+  return trusted - keepMs;
+}
+
 async function hasFinalRowBefore({ kysely }: Database, before: number): Promise<boolean> {
   const row = await kysely
     .selectFrom("requests")
@@ -101,8 +107,7 @@ export class Retention {
   /** Returns the time, in ms since 1970, before which rows have been deleted or are about to be. */
   async deletedBefore(): Promise<number> {
     const { database, keepMs } = this.#options;
-    const { trusted } = await readRetentionTime(database, keepMs, 0);
-    return trusted - keepMs;
+    return readDeletedBefore(database, keepMs);
   }
 
   #schedule(delayMs: number): void {

@@ -1,6 +1,7 @@
-import type { Database } from "../../store/database.ts";
+import type { Transaction } from "kysely";
+import type { Database, Tables } from "../../store/database.ts";
 import { databaseTime } from "../../store/database-time.ts";
-import { type RequestRow, STATE, type TokenCount, TRANSITIONS } from "../record.ts";
+import { type RequestRow, STATE, type State, type TokenCount, TRANSITIONS } from "../record.ts";
 import { changeBudgets } from "./budget-changes.ts";
 import { addToRollups } from "./rollups.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
@@ -84,7 +85,7 @@ export type Settlement = Pick<
 >;
 
 /** Open rows are not included, because their own process settles them. */
-const SETTLEABLE_STATES = [STATE.pending, STATE.unknown] as const;
+const SETTLEABLE_STATES: readonly State[] = [STATE.pending, STATE.unknown];
 
 /**
  * Makes a row final and counts it in the rollups. Does not change a row that another replica has settled. If a row that was
@@ -97,23 +98,38 @@ export async function settleRow(
   settlement: Settlement,
 ): Promise<RequestRow | undefined> {
   return database.kysely.transaction().execute(async (transaction) => {
-    const query = transaction
-      .selectFrom("requests")
-      .selectAll()
-      .where("id", "=", id)
-      .where(
-        "state",
-        "in",
-        SETTLEABLE_STATES.filter((state) => TRANSITIONS[state].includes(settlement.state)),
-      );
-    const before = await (database.sqlite ? query : query.forUpdate()).executeTakeFirst();
-    if (!before) return undefined;
-    const changes = { ...settlement, settle_at: null };
-    await transaction.updateTable("requests").set(changes).where("id", "=", id).execute();
-    const after = { ...before, ...changes };
-    await addToRollups(database, transaction, [after], before.state === STATE.unknown ? [before] : []);
-    await changeBudgets(database, transaction, [{ row: after, before: before.state }]);
-    await alertUnknownCosts(database, transaction, [after]);
-    return after;
+    const before = await lockRow(database, transaction, id);
+    return before && SETTLEABLE_STATES.includes(before.state)
+      ? settleLockedRow(database, transaction, { before, settlement })
+      : undefined;
   });
+}
+
+/** Reads a row, and with PostgreSQL locks it until the transaction ends. */
+export async function lockRow(
+  { sqlite }: Database,
+  transaction: Transaction<Tables>,
+  id: string,
+): Promise<RequestRow | undefined> {
+  const query = transaction.selectFrom("requests").selectAll().where("id", "=", id);
+  return (sqlite ? query : query.forUpdate()).executeTakeFirst();
+}
+
+/**
+ * Settles a row that the transaction has locked, as {@link settleRow} does.
+ * @returns the updated row; undefined if the state of the row does not allow the settlement.
+ */
+export async function settleLockedRow(
+  database: Database,
+  transaction: Transaction<Tables>,
+  { before, settlement }: { readonly before: RequestRow; readonly settlement: Settlement },
+): Promise<RequestRow | undefined> {
+  if (!TRANSITIONS[before.state].includes(settlement.state)) return undefined;
+  const changes = { ...settlement, settle_at: null };
+  await transaction.updateTable("requests").set(changes).where("id", "=", before.id).execute();
+  const after = { ...before, ...changes };
+  await addToRollups(database, transaction, [after], before.state === STATE.unknown ? [before] : []);
+  await changeBudgets(database, transaction, [{ row: after, before: before.state }]);
+  await alertUnknownCosts(database, transaction, [after]);
+  return after;
 }

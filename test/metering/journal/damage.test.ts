@@ -165,7 +165,7 @@ test("reports a spilled row that cannot be read back, and keeps its file", async
   const before = readFileSync(path, "utf8");
   writeFileSync(path, before.replace('["row",{"id":"2"', '["row",{"id":"9"'));
   isDown = false;
-  await waitUntil(() => damaged.length > 0, "the report", 10_000);
+  await waitUntil(() => damaged.length > 0, "the report");
   expect([rows, damaged]).toEqual([["1", "3"], [1]]);
   await waitUntil(() => !existsSync(path), "the damaged segment to be renamed");
   expect(readFileSync(`${path}.damaged`, "utf8")).toContain('["row",{"id":"9"');
