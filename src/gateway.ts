@@ -48,12 +48,8 @@ export async function startGateway(
   const inFlight = new InFlight(config.maxInFlight, config.maxInFlightPerKey);
   const upstream = connectUpstream(config.upstream);
   const metrics = await createMetrics(config);
-  const persistence = await openPersistence(config, {
-    upstream,
-    logger,
-    onFirstKeys,
-    onSettledLater: metrics && ((row) => metrics.recordSettledLater(row)),
-  });
+  const onSettledLater = metrics?.recordSettledLater.bind(metrics);
+  const persistence = await openPersistence(config, { upstream, logger, onFirstKeys, onSettledLater });
   const account = createAccountBalance(config, { upstream, persistence, logger });
   const redis = await openRedis(config, logger);
   const app = await buildApp({
