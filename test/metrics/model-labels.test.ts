@@ -51,15 +51,17 @@ test.each(["fails", "hangs"])(
       if (line !== LIST) socket.write(formatResponse(200, JSON_HEADERS, "{}"));
       else if (fault === "fails") socket.write(formatResponse(503, JSON_HEADERS, "{}"));
     });
+    const startedAt = performance.now();
     const gateway = await startTestGateway(upstream.baseUrl, { METRICS_PORT: "0", ACCOUNT_POLL_MS: "0" });
     for (let sent = 0; sent < 50; sent++) expect((await sendRequest(gateway.port)).status).toBe(200);
     await waitUntil(
       async () => (await scrape(gateway.metricsUrl)).sum("sluice_requests_total", { model: "other" }) === 50,
       "50 requests of model other",
     );
-    expect(upstream.seen.filter(({ line }) => line.startsWith("GET ")).map(({ line }) => line)).toEqual([
-      LIST,
-    ]);
+    const reads = upstream.seen.filter(({ line }) => line === LIST).length;
+    expect(reads).toBeGreaterThan(0);
+    // One every ten seconds, on a machine so slow that the requests take longer.
+    expect(reads).toBeLessThanOrEqual(1 + Math.floor((performance.now() - startedAt) / 10_000));
   },
 );
 
