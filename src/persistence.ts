@@ -7,7 +7,7 @@ import type { Config, StoreConfig } from "./config/config.ts";
 import { KeyCache } from "./auth/key-cache.ts";
 import type { IssuedKey } from "./keys/managed-key.ts";
 import { KeyService } from "./keys/key-service.ts";
-import { UsageRecorder } from "./metering/usage-recorder.ts";
+import { UsageRecorder, type UsageRecorderOptions } from "./metering/usage-recorder.ts";
 import { Checkpoints } from "./store/checkpoints.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { createKeySource } from "./keys/key-source.ts";
@@ -42,6 +42,8 @@ export interface PersistenceOptions {
   readonly upstream: Upstream;
   readonly logger: Logger;
   readonly onFirstKeys: (keys: FirstKeys) => void;
+  /** See `UsageRecorderOptions`. */
+  readonly onSettledLater?: UsageRecorderOptions["onSettledLater"];
 }
 
 /** Opens and closes the database with the keys and the ledger in it. */
@@ -80,6 +82,7 @@ export class Persistence {
         readRetentionCutoff: () => this.#retention.deletedBefore(),
         findGeneration: createGenerationFinder(upstream, `Bearer ${openrouterApiKey}`),
         onOverrun: (row) => this.#trackOverrun(row),
+        onSettledLater: options.onSettledLater,
         logger,
       });
     } catch (cause) {
