@@ -4,6 +4,7 @@ import { type BufferedResponse, fetchBuffered } from "../upstream/fetch-buffered
 import { connectUpstream, type Upstream } from "../upstream/openrouter.ts";
 import { checkClock } from "./clock.ts";
 import { checkCredits, checkKey } from "./account.ts";
+import { UNKNOWN_KEY } from "./configuration.ts";
 import { failed, ok, type Result, skipped, warning } from "./finding.ts";
 import { formatMs } from "./finding-text.ts";
 import { describeFailure } from "./upstream-failure.ts";
@@ -21,9 +22,8 @@ export async function checkUpstream(config: Config, signal: AbortSignal): Promis
     if (!first.isOpenRouter) return first.results;
     const { openrouterApiKey, account } = config;
     const accountResults = await Promise.all([
-      openrouterApiKey === undefined
-        ? [skipped("OPENROUTER_API_KEY is not set: clients send their own keys, which doctor cannot check.")]
-        : readAccount(upstream, { path: "/key", key: openrouterApiKey }, checkKey),
+      describeUnknownKey(openrouterApiKey) ??
+        readAccount(upstream, { path: "/key", key: openrouterApiKey }, checkKey),
       account.managementKey === undefined
         ? []
         : readAccount(upstream, { path: "/credits", key: account.managementKey }, checkCredits),
@@ -33,6 +33,17 @@ export async function checkUpstream(config: Config, signal: AbortSignal): Promis
     signal.removeEventListener("abort", close);
     close();
   }
+}
+
+/** Returns why a key cannot be checked; undefined if it can. */
+function describeUnknownKey(key: string | undefined): Result[] | undefined {
+  if (key === undefined)
+    return [
+      skipped("OPENROUTER_API_KEY is not set: clients send their own keys, which doctor cannot check."),
+    ];
+  return key === UNKNOWN_KEY
+    ? [skipped("OPENROUTER_API_KEY was not checked, because it has a mistake.")]
+    : undefined;
 }
 
 async function fetchModels(
@@ -95,7 +106,7 @@ function checkDate({ headers }: BufferedResponse, times: { sentAt: number; recei
 
 async function readAccount(
   upstream: Upstream,
-  { path, key }: { path: string; key: string },
+  { path, key }: { path: string; key: string | undefined },
   check: (response: BufferedResponse) => Result[],
 ): Promise<Result[]> {
   try {
