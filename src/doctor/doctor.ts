@@ -16,8 +16,8 @@ import { checkUpstream } from "./upstream.ts";
 const LOCAL_DEADLINE_MS = 5_000;
 /** Longer than the timeouts of the connections, which give better reasons. */
 const REMOTE_DEADLINE_MS = 20_000;
-/** The silence, a second stream as long as the first one, and the other requests. */
-const URL_DEADLINE_MS = 60_000;
+/** Longer than the timeouts of the requests. The silence and a second stream as long as the first one are added. */
+const URL_DEADLINE_MS = 120_000;
 
 export interface DoctorOptions {
   /** The settings of the gateway and `SLUICE_KEY`. */
