@@ -188,7 +188,7 @@ export class UsageRecorder {
   /** Measures what is not in the database yet. */
   get queue(): LedgerQueue {
     const { sizeBytes, maxBytes } = this.#journal;
-    return { rows: this.#writer.queuedRows, journalBytes: sizeBytes, journalMaxBytes: maxBytes };
+    return { rows: this.#writer.waitingRows, journalBytes: sizeBytes, journalMaxBytes: maxBytes };
   }
 
   /** Whether OpenRouter responded to the last cost lookup. */
