@@ -94,7 +94,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     metrics?.recordRequest(context);
     logRequest(logger, context);
   };
-  const app = createServer(config, logger, onEnd);
+  const app = createServer(deps, onEnd);
   const clients = guardConnections(app.server, config, logger);
   trackRequests(app, onEnd);
   setDefaultHeaders(app, shutdown);
@@ -135,6 +135,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   const catalog = new ModelCatalog(upstream, authorization, {
     onSkipped: (entries) => logger.warn({ entries }, "models: skipped listed entries without an id"),
   });
+  deps.metrics?.followModels(catalog);
   const endpoints = new EndpointCatalog(upstream, authorization);
   registerHealth(app, deps);
   registerRelayedEndpoints(app, {
@@ -213,7 +214,7 @@ function loginMemory({ gatewayKeys }: Config): Pick<AuthenticateOptions, "knownS
   return { knownSecrets: new KnownSecrets(gatewayKeys), lookUps: new LookUpQueue() };
 }
 
-function createServer(config: Config, logger: Logger, onEnd: OnRequestEnd): FastifyInstance {
+function createServer({ config, logger, metrics }: AppDependencies, onEnd: OnRequestEnd): FastifyInstance {
   return fastify({
     logger: false,
     genReqId: chooseRequestId,
@@ -234,7 +235,9 @@ function createServer(config: Config, logger: Logger, onEnd: OnRequestEnd): Fast
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MODEL_ID_MAX },
     clientErrorHandler: (error, socket) => {
       const record = sendClientError(error, socket);
-      if (record) logger.info(record, "request");
+      if (!record) return;
+      metrics?.recordUnparsed(record);
+      logger.info(record, "request");
     },
     frameworkErrors: (error, request, reply) => {
       beginRequest(request, reply, onEnd);

@@ -1,10 +1,10 @@
-import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Metrics } from "./metrics/metrics.ts";
 import { buildApp } from "./app.ts";
-import type { Persistence, FirstKeys } from "./persistence.ts";
+import type { FirstKeys, Persistence, PersistenceOptions } from "./persistence.ts";
 import type { Config } from "./config/config.ts";
+import { resolveListenAddress } from "./http/listen-address.ts";
 import { ShutdownState, beginShutdown } from "./http/shutdown.ts";
 import { chainKeyStores, createStaticKeyStore } from "./auth/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
@@ -47,10 +47,11 @@ export async function startGateway(
   const shutdown = new ShutdownState();
   const inFlight = new InFlight(config.maxInFlight, config.maxInFlightPerKey);
   const upstream = connectUpstream(config.upstream);
-  const persistence = await openPersistence(config, upstream, logger, onFirstKeys);
+  const metrics = await createMetrics(config);
+  const onSettledLater = metrics?.recordSettledLater.bind(metrics);
+  const persistence = await openPersistence(config, { upstream, logger, onFirstKeys, onSettledLater });
   const account = createAccountBalance(config, { upstream, persistence, logger });
   const redis = await openRedis(config, logger);
-  const metrics = await createMetrics(config);
   const app = await buildApp({
     config,
     keys: persistence
@@ -76,7 +77,7 @@ export async function startGateway(
     const metricsUrl = await metrics?.listen();
     if (metricsUrl !== undefined) logger.info({ url: metricsUrl }, "metrics: listening");
     await persistence?.open();
-    const url = await app.listen({ host: await resolveAddress(config.host), port: config.port });
+    const url = await app.listen({ host: await resolveListenAddress(config.host), port: config.port });
     account?.start();
     return {
       url,
@@ -94,14 +95,6 @@ export async function startGateway(
     await closeDependencies();
     throw error;
   }
-}
-
-/**
- * Resolves `localhost` to one address. Given the name, Fastify would create a second server, which would have none of the
- * listeners and limits of the first one. The second server would read bodies before authentication, and delay the shutdown.
- */
-async function resolveAddress(host: string): Promise<string> {
-  return host === "localhost" ? (await lookup(host, { order: "ipv4first" })).address : host;
 }
 
 /**
@@ -123,14 +116,12 @@ function abortAfter(graceMs: number, app: FastifyInstance, inFlight: InFlight): 
 /** Creates the store of keys and ledger, if one is configured. Imports its modules only then, to save time and memory. */
 async function openPersistence(
   config: Config,
-  upstream: Upstream,
-  logger: Logger,
-  onFirstKeys: (keys: FirstKeys) => void,
+  options: Omit<PersistenceOptions, "config" | "store" | "openrouterApiKey">,
 ): Promise<Persistence | undefined> {
   const { store, openrouterApiKey } = config;
   if (store === undefined || openrouterApiKey === undefined) return undefined;
   const { Persistence: PersistenceClass } = await import("./persistence.ts");
-  return new PersistenceClass({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
+  return new PersistenceClass({ ...options, config, store, openrouterApiKey });
 }
 
 /** Creates the metrics, if they are on. Imports their modules only then, to save time and memory. */

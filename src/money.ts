@@ -4,15 +4,25 @@ const NANO_DIGITS = 9;
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,9}))?$/;
 /** A safe integer has at most 16 digits, so an amount that needs more trailing zeros than this becomes Infinity. */
 const ZEROS_MAX = 30;
+/** Up to this amount, the product of a float and 1e9 differs from the decimal result by less than 0.01. */
+const EXACT_MAX_NANODOLLARS = 1e13;
+/** A product that is nearer than this to a whole number is rounded to that number, whatever its error is. */
+const NEAR = 0.49;
 
 /**
- * Converts US dollars, as OpenRouter states them, to whole nanodollars. Works on decimal digits, because multiplying floats
- * adds a rounding error: 1.0000000005 * 1e9 is less than 1000000000.5 and would be rounded down.
+ * Converts US dollars, as OpenRouter states them, to whole nanodollars. Works on decimal digits near a half, because
+ * multiplying floats adds a rounding error: 1.0000000005 * 1e9 is less than 1000000000.5 and would be rounded down.
  * @param usd a float, converted by its shortest decimal digits, or decimal text such as `0.00006` or `1e-7`.
  * @returns whole nanodollars, with halves rounded away from zero; `usd` itself if it is NaN or ±Infinity; NaN for
  * text that is not a decimal.
  */
 export function toNanodollars(usd: number | string): number {
+  if (typeof usd === "number") {
+    const product = usd * NANODOLLARS_PER_USD;
+    const rounded = Math.round(product);
+    // Most amounts are clear without their digits, which take 30 times as long. Adding 0 turns -0 into 0.
+    if (Math.abs(rounded) < EXACT_MAX_NANODOLLARS && Math.abs(product - rounded) < NEAR) return rounded + 0;
+  }
   const [, sign, whole = "", fraction = "", exponent = "0"] = DECIMAL.exec(String(usd)) ?? [];
   // NaN and ±Infinity are the only floats whose text does not match.
   if (sign === undefined) return typeof usd === "number" ? usd : Number.NaN;

@@ -7,12 +7,12 @@ import type { Config, StoreConfig } from "./config/config.ts";
 import { KeyCache } from "./auth/key-cache.ts";
 import type { IssuedKey } from "./keys/managed-key.ts";
 import { KeyService } from "./keys/key-service.ts";
-import { UsageRecorder } from "./metering/usage-recorder.ts";
+import { UsageRecorder, type UsageRecorderOptions } from "./metering/usage-recorder.ts";
 import { Checkpoints } from "./store/checkpoints.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { createKeySource } from "./keys/key-source.ts";
 import { Retention } from "./metering/sql/retention.ts";
-import { type Alert, createCostAlert } from "./alerts/alert.ts";
+import type { Alert } from "./alerts/alert.ts";
 import { findRenewal } from "./budgets/budget-id.ts";
 import type { RequestRow } from "./metering/record.ts";
 import { AlertDelivery } from "./alerts/alert-delivery.ts";
@@ -42,6 +42,8 @@ export interface PersistenceOptions {
   readonly upstream: Upstream;
   readonly logger: Logger;
   readonly onFirstKeys: (keys: FirstKeys) => void;
+  /** See `UsageRecorderOptions`. */
+  readonly onSettledLater?: UsageRecorderOptions["onSettledLater"];
 }
 
 /** Opens and closes the database with the keys and the ledger in it. */
@@ -80,6 +82,7 @@ export class Persistence {
         readRetentionCutoff: () => this.#retention.deletedBefore(),
         findGeneration: createGenerationFinder(upstream, `Bearer ${openrouterApiKey}`),
         onOverrun: (row) => this.#trackOverrun(row),
+        onSettledLater: options.onSettledLater,
         logger,
       });
     } catch (cause) {
@@ -160,7 +163,7 @@ export class Persistence {
 
   /**
    * Blocks the key of a request that cost more than was reserved for it, until its budget renews: the next request could exceed
-   * its reservation too.
+   * its reservation too. The transaction that settled the request has raised the alert.
    */
   async #handleOverrun(row: RequestRow): Promise<void> {
     const { logger } = this.#options;
@@ -169,14 +172,8 @@ export class Persistence {
       { row: id, request_id, key: key_name, cost_nanodollars, reserved_nanodollars },
       "budgets: cost above reservation, key blocked",
     );
-    const reserved = {
-      reservedNanodollars: reserved_nanodollars ?? 0,
-      costNanodollars: cost_nanodollars ?? 0,
-    };
     try {
-      // The two writes do not depend on each other: if one fails, the other may succeed.
-      const block = this.keys.block(key_id, findRenewal(row.reserved_in ?? "", row.started_at), BUDGET_ACTOR);
-      await Promise.all([block, this.raiseAlert(createCostAlert(row, reserved))]);
+      await this.keys.block(key_id, findRenewal(row.reserved_in ?? "", row.started_at), BUDGET_ACTOR);
       this.keyCache.refresh();
     } catch (error) {
       logger.error({ err: error, key: key_name }, "budgets: key could not be blocked");

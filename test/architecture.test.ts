@@ -63,7 +63,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   pg: ["store"],
   "node:sqlite": ["store"],
   pino: ["observability"],
-  fastify: ["app", "metrics"],
+  fastify: ["app"],
   "prom-client": ["metrics"],
   "@fastify/rate-limit": ["limits"],
   "@fastify/cors": ["http"],

@@ -61,6 +61,22 @@ test("each panel of the dashboard has a unit, a description, legends, and its ow
   expect(overlapping).toEqual([]);
 });
 
+test("the dashboard can be imported: its data source is an input, and it names the types of its panels", () => {
+  const { __inputs: inputs, __requires: requires, id: savedAs } = readDashboard();
+  expect(savedAs).toBeNull();
+  expect(inputs).toMatchObject([{ name: "DS_PROMETHEUS", type: "datasource", pluginId: "prometheus" }]);
+  const types = [...new Set(listPanels().map(({ type }) => type))].toSorted();
+  const required = requires.filter(({ type }) => type === "panel").map(({ id }) => id);
+  expect(required.toSorted()).toEqual(types);
+  const source = { type: "prometheus", uid: "${DS_PROMETHEUS}" };
+  const others = listPanels().flatMap(({ datasource, targets = [] }) =>
+    [datasource, ...targets.map((target) => target.datasource)].filter(
+      (used) => used?.type !== source.type || used.uid !== source.uid,
+    ),
+  );
+  expect(others).toEqual([]);
+});
+
 test("each query of the dashboard is restricted to the chosen job, namespace and instance", () => {
   const restriction = 'job=~"$job",namespace=~"$namespace",instance=~"$instance"';
   const unrestricted = listPanels()

@@ -4,6 +4,7 @@ import { GatewayError } from "../errors.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addGroupsCommands } from "./groups.ts";
 import { addKeysCommands, type RunCommand } from "./keys.ts";
+import { addLeasesCommand } from "./leases.ts";
 import { addReconcileCommand } from "./reconcile.ts";
 import { CommandError, runWithDatabase } from "./session.ts";
 import { addUsageCommand } from "./usage.ts";
@@ -29,6 +30,7 @@ export async function runCli(environment: NodeJS.ProcessEnv, args: readonly stri
   addGroupsCommands(program, run);
   addUsageCommand(program, run);
   addReconcileCommand(program, run);
+  addLeasesCommand(program, run);
   addDoctorCommand(program, environment);
   try {
     await program.parseAsync(args, { from: "user" });

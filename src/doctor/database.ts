@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config, StoreConfig } from "../config/config.ts";
-import { readLedgerBacklog } from "../metering/sql/ledger-backlog.ts";
+import { BACKLOG_MAX, readLedgerBacklog } from "../metering/sql/ledger-backlog.ts";
 import { countInstances } from "../metering/sql/instances.ts";
 import { ALIVE_MS } from "../metering/replica-count.ts";
 import { getSqlitePath } from "../store/database.ts";
@@ -170,7 +170,7 @@ async function checkLedger(database: InspectedDatabase, { ledger }: Config): Pro
   if (unknown > 0)
     results.push(
       warning(
-        `The cost of ${unknown} request(s) is unknown, and the gateways no longer look it up.`,
+        `The cost of ${unknown}${unknown === BACKLOG_MAX ? " or more" : ""} request(s) is unknown, and the gateways no longer look it up.`,
         "Run npm run sluice -- reconcile, which asks OpenRouter again (docs/operations/reconcile.md). Raise DISCONNECT_HEAD_WAIT_MS if clients often disconnect early.",
       ),
     );

@@ -22,6 +22,7 @@ export function beginRequest(request: FastifyRequest, reply: FastifyReply, onEnd
     // Requests can be pipelined: the next one on this connection may have begun.
     if (activeRequests.get(socket) === context) activeRequests.delete(socket);
     context.endedAt = performance.now();
+    context.stopwatch.stop();
     if (context.activeResponse) context.activeResponse.onClose();
     else context.complete();
   });

@@ -147,7 +147,7 @@ export class RequestContext implements LimitState {
   readonly startedAt: number = performance.now();
   firstByteAt = 0;
   endedAt = 0;
-  /** Runs while the gateway itself works on the request; paused while it waits for the client or for upstream. */
+  /** Runs until the response begins, while the gateway itself works on the request and does not wait for client or upstream. */
   readonly stopwatch: Stopwatch = new Stopwatch(this.startedAt);
 
   readonly #request: FastifyRequest;

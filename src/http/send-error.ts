@@ -22,6 +22,7 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, error: G
   reply.hijack();
   const { context } = request;
   context.recordError(error);
+  context.stopwatch.stop();
   const status = context.errorFormat.chooseStatus(error, request.headers);
   const body = Buffer.from(context.errorFormat.formatBody(error, request));
   const headers = getDefaultHeaders(reply);

@@ -3,6 +3,7 @@ export class Stopwatch {
   #measuredMs = 0;
   #runningSince: number;
   #isRunning = true;
+  #isStopped = false;
 
   /** @param startedAt start time, from `performance.now()`. */
   constructor(startedAt: number) {
@@ -18,9 +19,15 @@ export class Stopwatch {
 
   /** Restarts the clock, when the gateway continues its work. */
   resume(): void {
-    if (this.#isRunning) return;
+    if (this.#isRunning || this.#isStopped) return;
     this.#isRunning = true;
     this.#runningSince = performance.now();
+  }
+
+  /** Stops the clock for good, when the response begins: what follows depends on the client and on upstream. */
+  stop(): void {
+    this.pause();
+    this.#isStopped = true;
   }
 
   /** The time measured so far. */

@@ -8,7 +8,7 @@ import { HOUR_MS } from "../durations.ts";
 
 const HEARTBEAT_EVERY_MS = 10_000;
 /** A process without a heartbeat for this long counts as dead. If it is alive after all, its rows are still accepted. */
-const DEAD_AFTER_MS = 60_000;
+export const DEAD_AFTER_MS = 60_000;
 /**
  * Two clocks measure the time between two heartbeats. If the results differ by more than this, one of the clocks has jumped.
  */
@@ -150,7 +150,7 @@ export class OrphanRecovery {
   /** Releases the money of a dead process, unless the database has a request whose end was lost with the journal. */
   async #releaseLeases(dead: string): Promise<void> {
     const { database } = this.#options;
-    if (!(await hasOpenRequests(database, dead))) await releaseLeases(database, dead);
+    if (!(await hasOpenRequests(database.kysely, dead))) await releaseLeases(database, dead);
   }
 
   async #writeRecovered(rows: readonly RequestRow[]): Promise<number> {

@@ -126,7 +126,8 @@ export function createInterruptedRow(
   };
 }
 
-function findCost(context: RequestContext): Cost {
+/** Returns the cost of an ended request, as far as its response states it, and whether the cost has to be looked up. */
+export function findCost(context: RequestContext): Cost {
   const { usage, isUncharged } = context;
   const costNanodollars = parseNanodollars(usage?.costUsd);
   // Before its end, a response may state a preliminary cost.

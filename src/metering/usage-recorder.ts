@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { Database } from "../store/database.ts";
-import { type RequestRow, toRowIdPrefix } from "./record.ts";
+import { isAboveReservation, type RequestRow, toRowIdPrefix } from "./record.ts";
 import { writeRequests } from "./sql/upsert.ts";
 import type { Reservation } from "../budgets/reservation.ts";
 import { isInvalidRow } from "../store/database-errors.ts";
@@ -32,6 +32,11 @@ export interface UsageRecorderOptions {
   readonly readRetentionCutoff?: () => Promise<number>;
   /** Called with the row of a request that cost more than was reserved for it in hard budgets. */
   readonly onOverrun?: (row: RequestRow) => void;
+  /**
+   * Called once with the final row of a request whose cost this process has looked up after the request had ended. The cost
+   * is null if the lookups were given up.
+   */
+  readonly onSettledLater?: ((row: RequestRow) => void) | undefined;
   readonly logger: Logger;
 }
 
@@ -107,14 +112,20 @@ export class UsageRecorder {
   }
 
   #createReconciler(): CostReconciler {
-    const { database, findGeneration, settleAfterMs, settleGiveUpMs, logger } = this.#options;
+    const { database, findGeneration, settleAfterMs, settleGiveUpMs, onSettledLater, logger } = this.#options;
     return new CostReconciler({
       database,
       findGeneration,
       settleAfterMs,
       giveUpMs: settleGiveUpMs,
-      onUnknown: (row) => this.#reportUnknown([row]),
-      onSettled: (row) => this.#reportOverruns([row]),
+      onUnknown: (row) => {
+        this.#reportUnknown([row]);
+        onSettledLater?.(row);
+      },
+      onSettled: (row) => {
+        this.#reportOverruns([row]);
+        onSettledLater?.(row);
+      },
       onFailure: (error, count) =>
         logger.warn({ err: error, count }, "ledger: cost lookup failed, will retry"),
     });
@@ -230,8 +241,7 @@ export class UsageRecorder {
   /** Reports settled requests that cost more than was reserved for them. */
   #reportOverruns(rows: readonly RequestRow[]): void {
     for (const row of rows) {
-      if (row.reserved_in === null || (row.cost_nanodollars ?? 0) <= (row.reserved_nanodollars ?? 0))
-        continue;
+      if (!isAboveReservation(row)) continue;
       this.#totals.overruns++;
       this.#options.onOverrun?.(row);
     }

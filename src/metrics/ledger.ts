@@ -56,7 +56,7 @@ function addBacklog(collectors: CollectorRegistry, database: Database): void {
     metrics: {
       sluice_ledger_requests: {
         type: "gauge",
-        help: "Requests of all replicas without a known cost: in flight (open), to be looked up (pending), given up (unknown).",
+        help: "Requests of all replicas without a known cost: in flight (open), to be looked up (pending), given up (unknown); at most 10,000 each.",
       },
       sluice_ledger_oldest_pending_seconds: {
         type: "gauge",

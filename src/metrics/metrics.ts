@@ -1,7 +1,10 @@
 import { Registry } from "prom-client";
 import type { MetricsConfig } from "../config/config.ts";
 import type { RequestContext } from "../http/request-context.ts";
+import type { RequestRow } from "../metering/record.ts";
 import { registerBuildInfo } from "./build-info.ts";
+import type { ModelSource } from "./model-labels.ts";
+import { RequestMetrics, type UnparsedRequest } from "./request-metrics.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics-server.ts";
 import { type MetricsSources, registerCollectors } from "./collectors.ts";
 
@@ -12,11 +15,13 @@ import { type MetricsSources, registerCollectors } from "./collectors.ts";
 export class Metrics {
   readonly #config: MetricsConfig;
   readonly #registry = new Registry();
+  readonly #requests: RequestMetrics;
   #server: MetricsServer | undefined = undefined;
 
   constructor(config: MetricsConfig) {
     this.#config = config;
     registerBuildInfo(this.#registry);
+    this.#requests = new RequestMetrics(this.#registry, config.keyLabel);
   }
 
   /** Adds the metrics that are read from the parts of the gateway. Called once. */
@@ -25,7 +30,24 @@ export class Metrics {
   }
 
   /** Counts a request that has ended. Called once for each request. */
-  recordRequest(_context: RequestContext): void {}
+  recordRequest(context: RequestContext): void {
+    this.#requests.record(context);
+  }
+
+  /** Counts an error for bytes that could not be parsed as a request. */
+  recordUnparsed(record: UnparsedRequest): void {
+    this.#requests.recordUnparsed(record);
+  }
+
+  /** Counts tokens and cost of a request whose cost was looked up after its end. @param row the final row of the ledger. */
+  recordSettledLater(row: RequestRow): void {
+    this.#requests.recordSettledLater(row);
+  }
+
+  /** Reads the list of models, whose ids are labels, in the background. No request waits for it. */
+  followModels(source: ModelSource): void {
+    this.#requests.followModels(source);
+  }
 
   /** Starts to listen for scrapes. @returns the URL of the metrics. @throws if the port is unavailable. */
   async listen(): Promise<string> {
@@ -35,6 +57,7 @@ export class Metrics {
 
   /** Stops to listen. */
   async close(): Promise<void> {
+    this.#requests.stop();
     await this.#server?.stop();
   }
 }

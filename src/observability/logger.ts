@@ -30,9 +30,13 @@ export function logRequest(logger: Logger, context: RequestContext): void {
 const MODEL_MAX_CHARS = 128;
 const HEALTH_ROUTES = new Set(["/healthz", "/readyz"]);
 
+/** Whether a request is a health check. Load balancers send one every second or more often. */
+export function isHealthCheck({ route }: RequestContext): boolean {
+  return HEALTH_ROUTES.has(route);
+}
+
 function chooseLevel(context: RequestContext): "error" | "warn" | "info" | "debug" {
-  // Load balancers send a health check every second or more often.
-  if (HEALTH_ROUTES.has(context.route)) return "debug";
+  if (isHealthCheck(context)) return "debug";
   if (context.errorSource === "gateway") return "error";
   return context.outcome === "upstream_error" ? "warn" : "info";
 }

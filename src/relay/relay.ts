@@ -126,6 +126,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     const { status, headers } = head;
     const responseHeaders = addUpstreamHeaders(getDefaultHeaders(this.#reply), headers);
     if (forbidsRetry(head)) responseHeaders["x-should-retry"] = "false";
+    this.#context.stopwatch.stop();
     addDeliveryHeaders(responseHeaders, this.#context, this.#inspector.isEventStream);
     this.#response.writeHead(status, responseHeaders);
     this.#state = "relaying";

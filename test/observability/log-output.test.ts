@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { waitUntil } from "../support/wait.ts";
 
+const LOG_OUTPUT = JSON.stringify(new URL("../../src/observability/log-output.ts", import.meta.url).href);
 const LOGGER = JSON.stringify(new URL("../../src/observability/logger.ts", import.meta.url).href);
 const DEADLINE_MS = 20_000;
 const FLAGS = ["--input-type=module", "--eval"];
@@ -96,4 +97,29 @@ test("the logger drops lines that cannot be written, and logs their number when 
     { msg: "fourth" },
     { level: 50, msg: "log: lines dropped", lines: 3 },
   ]);
+});
+
+/** Script of a process whose pipe is not read until it has logged more than its buffer can hold. */
+const BLOCKED = `
+  import { LogOutput } from ${LOG_OUTPUT};
+  const { createLogger } = await import(${LOGGER});
+  const output = new LogOutput();
+  const logger = createLogger("info", output);
+  for (let count = 0; count < 300; count++) logger.info("x".repeat(100_000));
+  process.stderr.write(String(output.droppedLines));
+  setInterval(() => {}, 1_000);`;
+
+test("the output counts the lines that are dropped while its pipe is blocked, before it can log their number", async () => {
+  const child = spawn(process.execPath, [...FLAGS, BLOCKED]);
+  try {
+    const [count] = (await once(child.stderr, "data")) as [Buffer];
+    const dropped = Number(count.toString());
+    // The buffer holds 16 MiB of the 30 MB.
+    expect(dropped).toBeGreaterThan(100);
+    let text = "";
+    child.stdout.on("data", (chunk: Buffer) => void (text += chunk.toString()));
+    await waitUntil(() => text.includes(`"lines":${dropped},"msg":"log: lines dropped"`), "the report");
+  } finally {
+    child.kill();
+  }
 });

@@ -1,39 +1,13 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
 import { isUnavailable } from "../../src/store/database-errors.ts";
 import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startPostgres } from "../support/postgres.ts";
+import { startSilentProxy } from "../support/silent-proxy.ts";
 import { openTestDatabase } from "../support/test-database.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { measureRunningMs, waitUntil, waitFor } from "../support/wait.ts";
-
-/** Starts a TCP proxy that can stop forwarding but keep its connections open, like a firewall that drops packets. */
-async function startSilentProxy(to: number): Promise<{ port: number; silence: () => void }> {
-  const sockets = new Set<Socket>();
-  const proxy = createServer((near) => {
-    const far = connect(to, "127.0.0.1");
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      socket.on("error", () => {});
-    }
-    near.pipe(far).pipe(near);
-  });
-  proxy.listen(0, "127.0.0.1");
-  await once(proxy, "listening");
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    proxy.close();
-  });
-  return {
-    port: (proxy.address() as AddressInfo).port,
-    silence() {
-      for (const socket of sockets) socket.unpipe().pause();
-    },
-  };
-}
 
 test("the database client closes a connection after 20 s without a reply, and the next connection works", async () => {
   const postgres = await startPostgres();

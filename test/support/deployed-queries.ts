@@ -2,7 +2,19 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 
 const DASHBOARD = "deploy/grafana/sluice.json";
-export const RULES = "deploy/prometheus/rules.yaml";
+const RULES = "deploy/prometheus/rules.yaml";
+
+interface DataSource {
+  readonly type: string;
+  readonly uid: string;
+}
+
+interface Query {
+  readonly refId: string;
+  readonly expr: string;
+  readonly legendFormat: string;
+  readonly datasource?: DataSource;
+}
 
 /** A panel of the dashboard, or a row of panels. */
 export interface Panel {
@@ -12,15 +24,16 @@ export interface Panel {
   readonly description?: string;
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
   readonly fieldConfig?: { readonly defaults: { readonly unit?: string } };
-  readonly targets?: readonly {
-    readonly refId: string;
-    readonly expr: string;
-    readonly legendFormat: string;
-  }[];
+  readonly datasource?: DataSource;
+  readonly targets?: readonly Query[];
 }
 
 interface Dashboard {
+  readonly id: number | null;
+  readonly __inputs: readonly object[];
+  readonly __requires: readonly { readonly type: string; readonly id: string }[];
   readonly panels: readonly Panel[];
+  readonly annotations: { readonly list: readonly { readonly name: string; readonly expr?: string }[] };
   readonly templating: {
     readonly list: readonly { readonly name: string; readonly type: string; readonly definition?: string }[];
   };
@@ -52,7 +65,7 @@ export const substitute = (expression: string): string =>
 
 /** Returns every expression of the dashboard and of the rules, with its place. */
 export function listExpressions(): readonly { readonly place: string; readonly expr: string }[] {
-  const { templating } = readDashboard();
+  const { templating, annotations } = readDashboard();
   return [
     ...listPanels().flatMap(({ title, targets = [] }) =>
       targets.map(({ expr, refId }) => ({ place: `panel "${title}" ${refId}`, expr: substitute(expr) })),
@@ -61,6 +74,9 @@ export function listExpressions(): readonly { readonly place: string; readonly e
       const [, selector] = /^label_values\((.*), \w+\)$/.exec(definition) ?? [];
       return selector === undefined ? [] : [{ place: `variable ${name}`, expr: substitute(selector) }];
     }),
+    ...annotations.list.flatMap(({ name, expr }) =>
+      expr === undefined ? [] : [{ place: `annotation ${name}`, expr: substitute(expr) }],
+    ),
     ...readRules().map(({ record, alert, expr }) => ({ place: `rule ${record ?? alert}`, expr })),
   ];
 }

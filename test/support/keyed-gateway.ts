@@ -5,7 +5,7 @@ import { onTestFinished } from "vitest";
 import type { FirstKeys } from "../../src/persistence.ts";
 import { sendRequest, type TestRequest } from "./send-request.ts";
 import { ACCOUNT_KEY } from "./gateway.ts";
-import { createTemporaryDirectory } from "./temporary-directory.ts";
+import { createDataDirectory } from "./test-database.ts";
 
 /** A response of the admin API. */
 interface AdminResponse {
@@ -36,7 +36,7 @@ export async function startKeyedGateway(
   upstreamBaseUrl: string,
   env: Record<string, string> = {},
 ): Promise<KeyedGateway> {
-  const dataDir = env["DATA_DIR"] ?? createTemporaryDirectory();
+  const dataDir = env["DATA_DIR"] ?? (await createDataDirectory());
   const config = loadConfig({
     PORT: "0",
     OPENROUTER_API_KEY: ACCOUNT_KEY,

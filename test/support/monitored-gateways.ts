@@ -16,7 +16,7 @@ export interface MonitoredGateway {
   /** Label `instance` of its series. */
   readonly instance: string;
   /** Sends a request with the key for clients, unless the request has another. */
-  call(request?: TestRequest): ReturnType<typeof sendRequest>;
+  readonly call: (request?: TestRequest) => ReturnType<typeof sendRequest>;
 }
 
 /** Gateways that share a database, and a Prometheus that scrapes them. */

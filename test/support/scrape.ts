@@ -20,7 +20,11 @@ export async function scrape(url: string | undefined): Promise<Scrape> {
   const response = await fetch(url ?? "", { signal: AbortSignal.timeout(10_000) });
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
-  const text = await response.text();
+  return parseScrape(await response.text());
+}
+
+/** Parses metrics in the text format. */
+export function parseScrape(text: string): Scrape {
   const samples = text
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#"))

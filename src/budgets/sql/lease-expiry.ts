@@ -106,27 +106,42 @@ export async function returnLeases(
   amounts: readonly ReturnedAmount[],
 ): Promise<void> {
   if (amounts.length === 0) return;
-  await database.kysely.transaction().execute(async (transaction) => {
-    const ids = amounts.map(({ id }) => ({ instance, ...id }));
-    await lockPeriods(database, transaction, uniqueBudgets(ids));
-    const rows = await lockLeases(database, transaction, ids);
-    const parts = amounts.flatMap(({ id, nanodollars }) => {
-      const row = rows.get(formatLeaseId({ instance, ...id }));
-      return row ? [{ id, row, taking: Math.min(row.amount_nanodollars, nanodollars) }] : [];
-    });
-    await addAmounts(database, transaction, {
-      periods: parts.map(({ id, row, taking }) =>
-        row.is_expired === 1
-          ? { id, spent: 0, presumed: -taking, leased: 0 }
-          : { id, spent: 0, presumed: 0, leased: -taking },
-      ),
-      leases: parts.map(({ row, taking }) => ({ id: toLeaseId(row), amount: -taking })),
-    });
-    const unused = new Set(amounts.filter(({ isUnused }) => isUnused).map(({ id }) => formatBudgetId(id)));
-    for (const { row, taking } of parts)
-      if (taking === row.amount_nanodollars && unused.has(formatBudgetId(toBudgetId(row))))
-        await deleteLease(transaction, row);
+  await database.kysely
+    .transaction()
+    .execute((transaction) => returnInTransaction(database, transaction, { instance, amounts }));
+}
+
+interface Return {
+  readonly instance: string;
+  readonly amounts: readonly ReturnedAmount[];
+}
+
+/** @returns the amounts that were returned, in nanodollars. */
+async function returnInTransaction(
+  database: Database,
+  transaction: Kysely<Tables>,
+  { instance, amounts }: Return,
+): Promise<BudgetAmount[]> {
+  const ids = amounts.map(({ id }) => ({ instance, ...id }));
+  await lockPeriods(database, transaction, uniqueBudgets(ids));
+  const rows = await lockLeases(database, transaction, ids);
+  const parts = amounts.flatMap(({ id, nanodollars }) => {
+    const row = rows.get(formatLeaseId({ instance, ...id }));
+    return row ? [{ id, row, taking: Math.min(row.amount_nanodollars, nanodollars) }] : [];
   });
+  await addAmounts(database, transaction, {
+    periods: parts.map(({ id, row, taking }) =>
+      row.is_expired === 1
+        ? { id, spent: 0, presumed: -taking, leased: 0 }
+        : { id, spent: 0, presumed: 0, leased: -taking },
+    ),
+    leases: parts.map(({ row, taking }) => ({ id: toLeaseId(row), amount: -taking })),
+  });
+  const unused = new Set(amounts.filter(({ isUnused }) => isUnused).map(({ id }) => formatBudgetId(id)));
+  for (const { row, taking } of parts)
+    if (taking === row.amount_nanodollars && unused.has(formatBudgetId(toBudgetId(row))))
+      await deleteLease(transaction, row);
+  return parts.map(({ id, taking }) => ({ id, nanodollars: taking }));
 }
 
 async function deleteLease(transaction: Kysely<Tables>, row: BudgetLeaseTable): Promise<void> {
@@ -140,7 +155,7 @@ async function deleteLease(transaction: Kysely<Tables>, row: BudgetLeaseTable): 
 }
 
 /** Reads the leases of a process. */
-export async function readLeases({ kysely }: Database, instance: string): Promise<BudgetAmount[]> {
+export async function readLeases(kysely: Kysely<Tables>, instance: string): Promise<BudgetAmount[]> {
   const rows = await kysely
     .selectFrom("budget_leases")
     .selectAll()
@@ -154,11 +169,20 @@ export async function readLeases({ kysely }: Database, instance: string): Promis
  * the lease holds the reservations of requests that are not.
  */
 export async function releaseLeases(database: Database, instance: string): Promise<void> {
-  const leases = await readLeases(database, instance);
+  await database.kysely
+    .transaction()
+    .execute((transaction) => releaseInTransaction(database, transaction, instance));
+}
+
+/** Releases leases as {@link releaseLeases} does, in a transaction. @returns the released amounts. */
+export async function releaseInTransaction(
+  database: Database,
+  transaction: Kysely<Tables>,
+  instance: string,
+): Promise<BudgetAmount[]> {
+  const leases = await readLeases(transaction, instance);
+  if (leases.length === 0) return [];
   // A lease gives what it has under its lock: a settlement may have added the rest of a reservation since the read.
-  await returnLeases(
-    database,
-    instance,
-    leases.map(({ id }) => ({ id, nanodollars: Number.MAX_SAFE_INTEGER, isUnused: true })),
-  );
+  const amounts = leases.map(({ id }) => ({ id, nanodollars: Number.MAX_SAFE_INTEGER, isUnused: true }));
+  return returnInTransaction(database, transaction, { instance, amounts });
 }

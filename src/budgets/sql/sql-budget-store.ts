@@ -69,7 +69,7 @@ export class SqlBudgetStore implements BudgetStore {
   }
 
   async readLeases(): Promise<readonly BudgetAmount[]> {
-    return readLeases(this.#options.database, this.#options.instance);
+    return readLeases(this.#options.database.kysely, this.#options.instance);
   }
 
   async readSpending(budgets: readonly StoredBudget[]): Promise<readonly Spending[]> {

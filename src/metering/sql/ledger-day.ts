@@ -2,6 +2,7 @@ import { type Expression, sql } from "kysely";
 import { DAY_MS } from "../../durations.ts";
 import type { Database } from "../../store/database.ts";
 import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
+import { WAS_SERVED } from "./served-requests.ts";
 import { FINAL_STATES, STATE, toRowIdPrefix } from "../record.ts";
 
 const GROUP_SUMS = [
@@ -62,7 +63,7 @@ function selectRows({ reports }: Database, day: number): Promise<ReadGroup[]> {
     .where("id", ">=", toRowIdPrefix(day))
     .where("id", "<", toRowIdPrefix(day + DAY_MS))
     .where("state", "in", FINAL_STATES)
-    .where((eb) => eb.or([eb("generation_id", "is not", null), eb("cost_nanodollars", ">", 0)]))
+    .where(WAS_SERVED)
     .groupBy(["forwarded_model", "response_model"])
     .$castTo<ReadGroup>()
     .execute();
