@@ -114,7 +114,7 @@ test.each<[string, ProxyFaults, number, RegExp, RegExp]>([
   ],
 ])(
   "finds %s",
-  async (_fault, faults, idleMs, finding, remedy) => {
+  async (_fault, faults, idleMs, ...[finding, remedy]) => {
     expect(await checkBehind(faults, { idleMs })).toEqual([
       { status: "failed", finding: expect.stringMatching(finding), remedy: expect.stringMatching(remedy) },
     ]);
