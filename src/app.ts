@@ -135,7 +135,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   const catalog = new ModelCatalog(upstream, authorization, {
     onSkipped: (entries) => logger.warn({ entries }, "models: skipped listed entries without an id"),
   });
-  deps.metrics?.followModels(catalog);
+  deps.metrics?.setModels(catalog);
   const endpoints = new EndpointCatalog(upstream, authorization);
   registerHealth(app, deps);
   registerRelayedEndpoints(app, {

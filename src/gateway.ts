@@ -79,6 +79,7 @@ export async function startGateway(
     await persistence?.open();
     const url = await app.listen({ host: await resolveListenAddress(config.host), port: config.port });
     account?.start();
+    metrics?.start();
     return {
       url,
       metricsUrl,

@@ -1,7 +1,7 @@
 import type { Outcome } from "../http/request-context.ts";
 import { OTHER, type SeriesBound } from "./label-bounds.ts";
-import type { ModelSpend } from "./spend-metrics.ts";
-import { type CounterSample, HistogramTotals } from "./totals.ts";
+import { SpendTotals } from "./spend-totals.ts";
+import { HistogramTotals } from "./totals.ts";
 
 /** Upper bounds in seconds. A chat completion takes 0.3 to 60 s; a stream of a reasoning model can take ten minutes. */
 export const DURATION_BOUNDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600];
@@ -22,62 +22,83 @@ const OUTCOME_INDEX: Readonly<Record<Outcome, number>> = {
 };
 /** Maximum number of endpoint and model pairs of the process. Those above are counted as model `other`. */
 export const PAIRS_MAX = 1_000;
-/** Maximum number of endpoint, model and key combinations. Those above are counted as key `other`. */
+/** Maximum number of endpoint, model and key combinations, with key "" as a key. Those above are counted as key `other`. */
 export const KEYED_MAX = 5_000;
+
+/** A number of requests with the same status class and outcome. */
+export interface RequestCount {
+  readonly statusClass: string;
+  readonly outcome: string;
+  readonly value: number;
+}
+
+/** Totals of one endpoint, model and key. */
+export class KeyTotals extends SpendTotals {
+  /** Name of the key. Empty for requests without a key, and if keys are not shown. */
+  readonly key: string;
+  /** Number of requests per status class and outcome. */
+  readonly #requests = Array.from({ length: STATUS_CLASSES.length * OUTCOMES.length }, () => 0);
+
+  constructor(key: string) {
+    super();
+    this.key = key;
+  }
+
+  /** Counts a request. @param status 0 if no response was sent. */
+  countRequest(status: number, outcome: Outcome): void {
+    const statusClass = status < 600 ? (status / 100) | 0 : 5;
+    (this.#requests[statusClass * OUTCOMES.length + OUTCOME_INDEX[outcome]] as number)++;
+  }
+
+  /** Returns the counted requests. */
+  listRequests(): RequestCount[] {
+    return this.#requests
+      .map((value, index) => ({
+        statusClass: STATUS_CLASSES[Math.floor(index / OUTCOMES.length)] as string,
+        outcome: OUTCOMES[index % OUTCOMES.length] as string,
+        value,
+      }))
+      .filter(({ value }) => value > 0);
+  }
+}
 
 /** Totals of one endpoint and model. */
 export class PairTotals {
   readonly model: string;
-  readonly spend: ModelSpend;
   readonly duration: HistogramTotals;
   readonly firstByte: HistogramTotals;
-  readonly #endpoint: string;
   readonly #keyed: SeriesBound;
-  /** Number of requests per status class and outcome, by key. */
-  readonly #requests = new Map<string, number[]>();
+  /** The totals of key "". Unless `METRICS_KEY_LABEL` is true, there are no others. */
+  #unnamed: KeyTotals | undefined = undefined;
+  readonly #named = new Map<string, KeyTotals>();
 
   /** @param keyed bounds the number of keys of all pairs. */
-  constructor(endpoint: string, model: string, { spend, keyed }: { spend: ModelSpend; keyed: SeriesBound }) {
-    this.#endpoint = endpoint;
+  constructor(endpoint: string, model: string, keyed: SeriesBound) {
     this.model = model;
-    this.spend = spend;
     this.#keyed = keyed;
     const labels = { endpoint, model };
     this.duration = new HistogramTotals(labels, DURATION_BOUNDS);
     this.firstByte = new HistogramTotals(labels, FIRST_BYTE_BOUNDS);
   }
 
-  /** Counts a request. @param key the label of its key; empty if keys are not shown. @param status 0 if no response was sent. */
-  countRequest(key: string, status: number, outcome: Outcome): void {
-    const counts = this.#requests.get(key) ?? this.#admitKey(key);
-    const statusClass = status < 600 ? (status / 100) | 0 : 5;
-    (counts[statusClass * OUTCOMES.length + OUTCOME_INDEX[outcome]] as number)++;
+  /** Returns the totals of a key. @param key its name; empty for requests without a key, and if keys are not shown. */
+  findKey(key: string): KeyTotals {
+    return (key === "" ? this.#unnamed : this.#named.get(key)) ?? this.#admitKey(key);
   }
 
-  #admitKey(key: string): number[] {
+  /** The totals of all keys. */
+  get keys(): KeyTotals[] {
+    return this.#unnamed === undefined ? [...this.#named.values()] : [this.#unnamed, ...this.#named.values()];
+  }
+
+  #admitKey(key: string): KeyTotals {
     const label = this.#keyed.take() ? key : OTHER;
-    const counts =
-      this.#requests.get(label) ?? Array.from({ length: STATUS_CLASSES.length * OUTCOMES.length }, () => 0);
-    this.#requests.set(label, counts);
-    return counts;
-  }
-
-  /** Returns the counted requests. @param hasKeyLabel whether the samples have the label of the key. */
-  readRequests(hasKeyLabel: boolean): CounterSample[] {
-    const samples: CounterSample[] = [];
-    for (const [key, counts] of this.#requests)
-      for (const [index, value] of counts.entries()) {
-        if (value === 0) continue;
-        const labels = {
-          endpoint: this.#endpoint,
-          model: this.model,
-          status_class: STATUS_CLASSES[Math.floor(index / OUTCOMES.length)] as string,
-          outcome: OUTCOMES[index % OUTCOMES.length] as string,
-          ...(hasKeyLabel && { key }),
-        };
-        samples.push({ labels, value });
-      }
-    return samples;
+    const known = this.#named.get(label);
+    if (known) return known;
+    const totals = new KeyTotals(label);
+    if (label === "") this.#unnamed = totals;
+    else this.#named.set(label, totals);
+    return totals;
   }
 }
 

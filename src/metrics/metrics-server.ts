@@ -7,6 +7,8 @@ import { formatMetrics } from "./exposition.ts";
 
 /** A scrape takes much less. A connection that delivers no request, or reads no response, for this time is closed. */
 const TIMEOUT_MS = 10_000;
+/** Longer than Prometheus waits by default. A client that reads steadily but slowly would otherwise hold the text for hours. */
+const SCRAPE_MAX_MS = 30_000;
 const CHECK_EVERY_MS = 2_000;
 /** Prometheus scrapes every 15 to 60 s over one connection. */
 const KEEP_ALIVE_MS = 70_000;
@@ -76,6 +78,8 @@ async function respond(
   response: ServerResponse,
   { collect, contentType }: Scrapes,
 ): Promise<void> {
+  const deadline = setTimeout(() => response.destroy(), SCRAPE_MAX_MS);
+  response.once("close", () => clearTimeout(deadline));
   // A scrape has no body. Instead of reading one, the connection is closed.
   const { "content-length": length = "0", "transfer-encoding": encoding } = request.headers;
   if (length !== "0" || encoding !== undefined) response.setHeader("connection", "close");

@@ -15,6 +15,7 @@ export class Metrics {
   readonly #config: MetricsConfig;
   readonly #registry = new Registry();
   readonly #requests: RequestMetrics;
+  #models: ModelSource | undefined = undefined;
   #server: MetricsServer | undefined = undefined;
 
   constructor(config: MetricsConfig) {
@@ -42,9 +43,17 @@ export class Metrics {
     this.#requests.recordSettledLater(row);
   }
 
-  /** Reads the list of models, whose ids are labels, in the background. No request waits for it. */
-  followModels(source: ModelSource): void {
-    this.#requests.followModels(source);
+  /** Sets the source of the list of models, whose ids are labels. Called once, before {@link start}. */
+  setModels(source: ModelSource): void {
+    this.#models = source;
+  }
+
+  /**
+   * Starts to read the list of models in the background. No request waits for it. Called when the gateway accepts requests,
+   * so that a gateway whose start fails again and again sends nothing to OpenRouter.
+   */
+  start(): void {
+    if (this.#models) this.#requests.followModels(this.#models);
   }
 
   /** Starts to listen for scrapes. @returns the URL of the metrics. @throws if the port is unavailable. */

@@ -31,7 +31,7 @@ function registerCounts(registry: Registry, hasKeyLabel: boolean, totals: Reques
       help: "Requests that have ended, except health checks.",
       labelNames: ["endpoint", "model", "status_class", "outcome", ...(hasKeyLabel ? ["key"] : [])],
     },
-    () => listPairs(endpoints).flatMap((pair) => pair.readRequests(hasKeyLabel)),
+    () => endpoints.flatMap((endpoint) => listRequests(endpoint, hasKeyLabel)),
   );
   addCounter(
     registry,
@@ -63,6 +63,20 @@ function registerCounts(registry: Registry, hasKeyLabel: boolean, totals: Reques
     },
     () => Array.from(rejections, ([code, value]) => ({ labels: { code }, value })),
   );
+}
+
+function listRequests({ label, pairs }: EndpointTotals, hasKeyLabel: boolean): CounterSample[] {
+  const samples: CounterSample[] = [];
+  for (const { model, keys } of pairs.values())
+    for (const totals of keys) {
+      const { key } = totals;
+      for (const { statusClass, outcome, value } of totals.listRequests())
+        samples.push({
+          labels: { endpoint: label, model, status_class: statusClass, outcome, ...(hasKeyLabel && { key }) },
+          value,
+        });
+    }
+  return samples;
 }
 
 function registerTimes(registry: Registry, endpoints: readonly EndpointTotals[]): void {

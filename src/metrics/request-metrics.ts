@@ -5,11 +5,12 @@ import type { RequestContext } from "../http/request-context.ts";
 import { type RequestRow, STATE } from "../metering/record.ts";
 import { findCost } from "../metering/request-row.ts";
 import { isHealthCheck } from "../observability/logger.ts";
-import { EndpointTotals, KEYED_MAX, PAIRS_MAX, PairTotals } from "./endpoint-totals.ts";
+import { EndpointTotals, KEYED_MAX, type KeyTotals, PAIRS_MAX, PairTotals } from "./endpoint-totals.ts";
 import { OTHER, SeriesBound } from "./label-bounds.ts";
 import { ModelLabels, type ModelSource } from "./model-labels.ts";
 import { registerRequestTotals } from "./request-catalogue.ts";
-import { SpendMetrics } from "./spend-metrics.ts";
+import { registerSpend } from "./spend-metrics.ts";
+import { ProviderBounds } from "./spend-totals.ts";
 import { findUpstreamCause } from "./upstream-cause.ts";
 
 /** Maximum number of cached names per endpoint. A model has many: each order of its variants is a name. */
@@ -28,10 +29,10 @@ export interface UnparsedRequest {
  */
 export class RequestMetrics {
   readonly #hasKeyLabel: boolean;
-  readonly #spend: SpendMetrics;
   readonly #models = new ModelLabels(() => this.#forgetNames());
   readonly #pairs = new SeriesBound(PAIRS_MAX);
   readonly #keyed = new SeriesBound(KEYED_MAX);
+  readonly #providers = new ProviderBounds();
   readonly #endpoints: EndpointTotals[] = [];
   /** Endpoints by the pattern of their routes. Before its body is read, a request has no other name of its endpoint. */
   readonly #byRoute = new Map<string, EndpointTotals>();
@@ -42,7 +43,6 @@ export class RequestMetrics {
 
   constructor(registry: Registry, hasKeyLabel: boolean) {
     this.#hasKeyLabel = hasKeyLabel;
-    this.#spend = new SpendMetrics(registry, hasKeyLabel);
     for (const { path, basePaths } of RELAYED_ENDPOINTS) {
       const endpoint = this.#addEndpoint(path);
       for (const basePath of basePaths) this.#byRoute.set(`${basePath}/${path}`, endpoint);
@@ -53,6 +53,7 @@ export class RequestMetrics {
       rejections: this.#rejections,
       countRetries: () => this.#retries,
     });
+    registerSpend(registry, hasKeyLabel, this.#endpoints);
   }
 
   /** Counts a request that has ended, unless it is a health check. Called once for each request. */
@@ -60,12 +61,9 @@ export class RequestMetrics {
     const endpoint = this.#byRoute.get(context.route) ?? this.#other;
     if (endpoint === this.#other && isHealthCheck(context)) return;
     const { outcome = "client_gone", forwardedModel } = context;
-    const pair =
-      forwardedModel === undefined
-        ? endpoint.otherModels
-        : (endpoint.byName.get(forwardedModel) ?? this.#findPair(endpoint, forwardedModel));
-    const key = this.#hasKeyLabel ? (context.keyName ?? "") : "";
-    pair.countRequest(key, context.status, outcome);
+    const pair = this.#findPair(endpoint, forwardedModel);
+    const totals = pair.findKey(this.#hasKeyLabel ? (context.keyName ?? "") : "");
+    totals.countRequest(context.status, outcome);
     endpoint.requestBytes += context.bytesIn;
     endpoint.responseBytes += context.bytesOut;
     this.#retries += context.retries;
@@ -74,7 +72,7 @@ export class RequestMetrics {
     } else this.#recordTimes(context, endpoint, pair);
     const cause = findUpstreamCause(context);
     if (cause !== undefined) increment(endpoint.upstreamErrors, cause);
-    if (context.usage) this.#recordSpend(context, pair, key);
+    if (context.usage) this.#recordSpend(context, totals);
   }
 
   /** Observes the times of a request. Rejected requests are excluded: thousands of fast errors would hide slow responses. */
@@ -86,29 +84,29 @@ export class RequestMetrics {
     if (endpoint !== this.#other) endpoint.gatewayTime.observe(context.stopwatch.elapsedMs / 1_000);
   }
 
-  #recordSpend(context: RequestContext, { spend }: PairTotals, key: string): void {
+  #recordSpend(context: RequestContext, totals: KeyTotals): void {
     const { state, cost_nanodollars: costNanodollars } = findCost(context);
     // The ledger will look up the cost. Its record also has the final token counts.
     if (state === STATE.pending && context.meter) return;
-    this.#spend.add(spend, context.provider, key, {
-      tokens: context.usage?.tokens ?? {},
-      costNanodollars,
-    });
+    totals.add(context.provider, { tokens: context.usage?.tokens ?? {}, costNanodollars }, this.#providers);
   }
 
   /** Counts tokens and cost of a request whose cost was looked up after its end. @param row the final row of the ledger. */
   recordSettledLater(row: RequestRow): void {
-    const model = row.forwarded_model === null ? OTHER : this.#models.find(row.forwarded_model);
+    const endpoint = this.#endpoints.find(({ label }) => label === row.endpoint) ?? this.#other;
     const key = this.#hasKeyLabel && row.key_id !== ANONYMOUS ? row.key_name : "";
-    this.#spend.add(this.#spend.findModel(model), row.provider ?? undefined, key, {
-      tokens: row,
-      costNanodollars: row.cost_nanodollars,
-    });
+    this.#findPair(endpoint, row.forwarded_model ?? undefined)
+      .findKey(key)
+      .add(
+        row.provider ?? undefined,
+        { tokens: row, costNanodollars: row.cost_nanodollars },
+        this.#providers,
+      );
   }
 
   /** Counts an error for bytes that could not be parsed as a request. */
   recordUnparsed({ status, error }: UnparsedRequest): void {
-    this.#other.otherModels.countRequest("", status, "rejected");
+    this.#other.otherModels.findKey("").countRequest(status, "rejected");
     increment(this.#rejections, error);
   }
 
@@ -122,17 +120,19 @@ export class RequestMetrics {
   }
 
   #addEndpoint(label: string): EndpointTotals {
-    const endpoint = new EndpointTotals(label, this.#createPair(label, OTHER));
+    const endpoint = new EndpointTotals(label, new PairTotals(label, OTHER, this.#keyed));
     this.#endpoints.push(endpoint);
     return endpoint;
   }
 
-  #createPair(endpoint: string, model: string): PairTotals {
-    return new PairTotals(endpoint, model, { spend: this.#spend.findModel(model), keyed: this.#keyed });
+  /** @param name the forwarded model; undefined if the request has none. */
+  #findPair(endpoint: EndpointTotals, name: string | undefined): PairTotals {
+    if (name === undefined) return endpoint.otherModels;
+    return endpoint.byName.get(name) ?? this.#findNewName(endpoint, name);
   }
 
   /** Finds the totals of a model whose name is not cached. */
-  #findPair(endpoint: EndpointTotals, name: string): PairTotals {
+  #findNewName(endpoint: EndpointTotals, name: string): PairTotals {
     const label = this.#models.find(name);
     if (label === OTHER) return endpoint.otherModels;
     const pair = endpoint.pairs.get(label) ?? this.#addPair(endpoint, label);
@@ -146,7 +146,7 @@ export class RequestMetrics {
 
   #addPair(endpoint: EndpointTotals, label: string): PairTotals {
     if (!this.#pairs.take()) return endpoint.otherModels;
-    const pair = this.#createPair(endpoint.label, label);
+    const pair = new PairTotals(endpoint.label, label, this.#keyed);
     endpoint.pairs.set(label, pair);
     return pair;
   }

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { Registry } from "prom-client";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { startMetricsServer } from "../../src/metrics/metrics-server.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
@@ -61,6 +61,32 @@ test("does not read bodies, refuses large headers, and closes connections above 
   await waitUntil(() => idle.filter(({ socket }) => socket.closed).length >= 68, "68 closed connections");
   for (const { socket } of idle) socket.destroy();
   await waitUntil(async () => (await fetch(url).catch(() => undefined))?.status === 200, "a scrape");
+});
+
+test("closes the connection of a client that reads a response for longer than 30 s, however steadily", async () => {
+  const { registry, port } = await startServer();
+  const { Gauge } = await import("prom-client");
+  // Larger than the buffers of both sockets.
+  registry.registerMetric(new Gauge({ name: "large", help: "x".repeat(30_000_000), registers: [] }));
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const slow = new RawClient(port);
+  slow.send("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
+  await waitUntil(() => slow.readResponse(), "the head of the response");
+  slow.socket.pause();
+  vi.advanceTimersByTime(29_000);
+  let hasRead = false;
+  slow.socket.once("data", () => {
+    slow.socket.pause();
+    hasRead = true;
+  });
+  slow.socket.resume();
+  await waitUntil(() => hasRead, "more of the response");
+  vi.advanceTimersByTime(2_000);
+  slow.socket.resume();
+  // The timeout of an inactive connection is 10 s.
+  const response = await slow.waitForEnd("the slow client", 5_000);
+  expect(response?.complete).toBe(false);
 });
 
 test("overlapping scrapes share one collection", async () => {

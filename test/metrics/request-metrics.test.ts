@@ -46,6 +46,21 @@ test("counts all names of a listed model as the model, and all other names as ot
   expect(sum("sluice_request_duration_seconds_count", { model: "a/b" })).toBe(5);
 });
 
+test("adds the tokens and the cost of a model and a provider over all endpoints", async () => {
+  const { metrics, read } = await createMetrics(["a/b"], true);
+  for (const route of [ROUTE, "/openai/v1/embeddings"])
+    for (const keyName of ["x", "y"])
+      for (const provider of ["P", "Q", undefined])
+        metrics.record(createContext({ route, keyName, provider }));
+  const { samples, sum } = await read();
+  expect(sum("sluice_requests_total", { endpoint: "embeddings" })).toBe(6);
+  const costs = samples.filter(({ name }) => name === "sluice_cost_usd_total");
+  expect(costs.map(({ labels, value }) => [labels["key"], labels["provider"], value])).toEqual(
+    ["x", "y"].flatMap((key) => ["P", "Q", "unknown"].map((provider) => [key, provider, 1e-8])),
+  );
+  expect(sum("sluice_tokens_total", { kind: "completion", key: "y", provider: "Q" })).toBe(4);
+});
+
 test("has a bounded number of series, whatever clients and upstream send", async () => {
   const ids = Array.from({ length: 1_500 }, (_, index) => `a/m${index}`);
   const { metrics, read } = await createMetrics(ids, true);
@@ -70,7 +85,8 @@ test("has a bounded number of series, whatever clients and upstream send", async
   const count = (name: string): number => samples.filter((sample) => sample.name === name).length;
   // 5,000 combinations with keys and those of key `other`, each with at most 6 status classes.
   expect(count("sluice_requests_total")).toBeLessThanOrEqual(6 * (5_000 + 1_007));
-  expect(count("sluice_cost_usd_total")).toBeLessThanOrEqual(5_000 + 2_001);
+  // 5,000 combinations with providers, and those of provider `other`.
+  expect(count("sluice_cost_usd_total")).toBeLessThanOrEqual(5_000 + 6_007);
   expect(count("sluice_request_duration_seconds_count")).toBeLessThanOrEqual(1_007);
   expect(new Set(samples.map(({ labels }) => labels["provider"])).size).toBeLessThanOrEqual(103);
   const longest = samples.reduce((max, { labels }) => Math.max(max, labels["provider"]?.length ?? 0), 0);
