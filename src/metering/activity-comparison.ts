@@ -1,20 +1,11 @@
 import { DAY_MS } from "../durations.ts";
 import type { Database } from "../store/database.ts";
-import { type LedgerGroup, readLedgerDay } from "./sql/ledger-day.ts";
+import { COMPARED_SUMS, type LedgerGroup, readLedgerDay } from "./sql/ledger-day.ts";
 import { countUnfinished, type Period, type UnfinishedCounts } from "./sql/unknown-rows.ts";
 
 /** `GET /activity` has this many completed UTC days. */
 const ACTIVITY_DAYS = 30;
 
-/** The sums that the ledger and OpenRouter's activity both have. Money is in nanodollars. */
-export const COMPARED_SUMS = [
-  "requests",
-  "prompt_tokens",
-  "completion_tokens",
-  "reasoning_tokens",
-  "cost_nanodollars",
-  "byok_nanodollars",
-] as const;
 export type ComparedSum = (typeof COMPARED_SUMS)[number];
 export type ComparedSums = Readonly<Record<ComparedSum, bigint>>;
 

@@ -5,15 +5,17 @@ import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
 import { WAS_SERVED } from "./served-requests.ts";
 import { FINAL_STATES, STATE, toRowIdPrefix } from "../record.ts";
 
-const GROUP_SUMS = [
+/** The sums that the ledger and OpenRouter's activity both have. Money is in nanodollars. */
+export const COMPARED_SUMS = [
   "requests",
-  "unknown_requests",
   "prompt_tokens",
   "completion_tokens",
   "reasoning_tokens",
   "cost_nanodollars",
   "byok_nanodollars",
 ] as const;
+
+const GROUP_SUMS = [...COMPARED_SUMS, "unknown_requests"] as const;
 type GroupSum = (typeof GROUP_SUMS)[number];
 
 /** The sums of one UTC day, by the model that was forwarded and the model that responded. */
