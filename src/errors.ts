@@ -168,6 +168,11 @@ const TABLE = {
 
 export type ErrorCode = keyof typeof TABLE;
 
+/** Whether a text is the code of an error that the gateway sends. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(TABLE, text);
+}
+
 /** Codes that have a default message. */
 type CodeWithMessage = {
   [Code in ErrorCode]: (typeof TABLE)[Code] extends { message: string } ? Code : never;

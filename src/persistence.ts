@@ -12,7 +12,7 @@ import { Checkpoints } from "./store/checkpoints.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { createKeySource } from "./keys/key-source.ts";
 import { Retention } from "./metering/sql/retention.ts";
-import { type Alert, createCostAlert } from "./alerts/alert.ts";
+import type { Alert } from "./alerts/alert.ts";
 import { findRenewal } from "./budgets/budget-id.ts";
 import type { RequestRow } from "./metering/record.ts";
 import { AlertDelivery } from "./alerts/alert-delivery.ts";
@@ -163,7 +163,7 @@ export class Persistence {
 
   /**
    * Blocks the key of a request that cost more than was reserved for it, until its budget renews: the next request could exceed
-   * its reservation too.
+   * its reservation too. The transaction that settled the request has raised the alert.
    */
   async #handleOverrun(row: RequestRow): Promise<void> {
     const { logger } = this.#options;
@@ -172,14 +172,8 @@ export class Persistence {
       { row: id, request_id, key: key_name, cost_nanodollars, reserved_nanodollars },
       "budgets: cost above reservation, key blocked",
     );
-    const reserved = {
-      reservedNanodollars: reserved_nanodollars ?? 0,
-      costNanodollars: cost_nanodollars ?? 0,
-    };
     try {
-      // The two writes do not depend on each other: if one fails, the other may succeed.
-      const block = this.keys.block(key_id, findRenewal(row.reserved_in ?? "", row.started_at), BUDGET_ACTOR);
-      await Promise.all([block, this.raiseAlert(createCostAlert(row, reserved))]);
+      await this.keys.block(key_id, findRenewal(row.reserved_in ?? "", row.started_at), BUDGET_ACTOR);
       this.keyCache.refresh();
     } catch (error) {
       logger.error({ err: error, key: key_name }, "budgets: key could not be blocked");

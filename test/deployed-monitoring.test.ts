@@ -87,6 +87,13 @@ test("each query of the dashboard is restricted to the chosen job, namespace and
   expect(unrestricted).toEqual([]);
 });
 
+test("without a choice, the dashboard shows the gateways, and not the processes of all other jobs", () => {
+  const job = readDashboard().templating.list.find(({ name }) => name === "job");
+  expect(job).toMatchObject({ definition: "label_values(sluice_build_info, job)", includeAll: true });
+  // With a value for "All", process_cpu_seconds_total of every exporter would match.
+  expect(job).not.toHaveProperty("allValue");
+});
+
 test("the metrics of the example deployments have a port that is not published", () => {
   const compose = parse(readFileSync("deploy/compose.yaml", "utf8"), { merge: true }) as {
     services: Record<string, { environment?: Record<string, string>; ports?: string[] }>;

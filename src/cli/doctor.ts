@@ -1,5 +1,5 @@
 import process from "node:process";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { EnvironmentRecord } from "../config/sources.ts";
 import type { Finding, Status } from "../doctor/finding.ts";
 import { escapeUnprintableJson } from "../printable.ts";
@@ -9,6 +9,7 @@ interface DoctorCommandOptions {
   readonly url?: string;
   readonly idle: number;
   readonly json: boolean;
+  readonly disk: boolean;
 }
 
 const DEFAULT_IDLE_MS = 65_000;
@@ -31,12 +32,16 @@ export function addDoctorCommand(program: Command, environment: EnvironmentRecor
       DEFAULT_IDLE_MS,
     )
     .option("--json", "print JSON", false)
-    .action(async ({ url, idle, json }: DoctorCommandOptions) => {
+    // Doctor starts itself with this option, because a frozen disk stops the process that uses it.
+    .addOption(new Option("--disk", "check only the disk").default(false).hideHelp())
+    .action(async ({ url, idle, json, disk }: DoctorCommandOptions) => {
       if (url !== undefined && idle > 0)
         process.stderr.write(`doctor: the check of --url takes about ${Math.ceil(idle / 1_000) + 5} s\n`);
       // Imported here, because the other commands need neither undici nor a client of Redis.
-      const { diagnose } = await import("../doctor/doctor.ts");
-      const findings = await diagnose({ environment, url, idleMs: idle });
+      const { diagnose, diagnoseDisk } = await import("../doctor/doctor.ts");
+      const findings = disk
+        ? await diagnoseDisk(environment)
+        : await diagnose({ environment, url, idleMs: idle, isolatesDisk: true });
       const text = json ? formatJson(findings) : formatText(findings, isUtf8Terminal(environment));
       const exitCode = findings.some(({ status }) => status === "failed") ? 1 : 0;
       // A frozen server may still hold a connection of a check that has exceeded its deadline.

@@ -18,6 +18,8 @@ const REFUSALS: Readonly<Record<Extract<LeaseReleaseResult, { refusal: string }>
     "This process has sent a heartbeat in the last minute, so it needs its leases. Stop it; it then returns them itself.",
   open_requests:
     "The ledger has open requests of this process. Start a gateway with its DATA_DIR, which recovers its journal. If the journal is lost, use --force: requests that no row records then count as 0.",
+  not_presumed:
+    "No gateway has counted this process as dead yet: after an outage of the database, running gateways look dead for some seconds. Wait two minutes while a gateway runs. If none runs, check that the process has ended, and use --force.",
   no_leases: "No process with this id has leases; list them with: leases",
 };
 
@@ -36,13 +38,22 @@ export function addLeasesCommand(program: Command, run: RunCommand): void {
   leases
     .command("release <instance>")
     .description("give the leases of a dead gateway back to their budgets")
-    .option("--force", "release them although the ledger has open requests of the gateway", false)
+    .option(
+      "--force",
+      "release them although the ledger has open requests of the gateway, or no gateway has presumed them",
+      false,
+    )
     .action((instance: string, { force: isForced }: { force: boolean }) =>
       run(async ({ database, by }) => {
         const result = await releaseDeadLeases(database, { instance, isForced, by });
         if ("refusal" in result) throw new CommandError(REFUSALS[result.refusal]);
-        const released = { instance, released_usd: formatUsd(result.released) };
-        printResult(released, [released], false, "leases");
+        const released = result.released.map(({ id: { scope, period, startsAt }, nanodollars }) => ({
+          budget: scope,
+          period,
+          starts_at: formatStart(period, startsAt),
+          released_usd: formatUsd(nanodollars),
+        }));
+        printResult(released, released, false, "leases");
       }),
     );
 }
@@ -61,8 +72,12 @@ function toLeaseJson({
     last_heartbeat: formatOptionalTimestamp(seen_at),
     budget: scope,
     period,
-    starts_at: period === "total" ? null : formatTimestamp(starts_at),
+    starts_at: formatStart(period, starts_at),
     amount_usd: formatUsd(amount_nanodollars),
     presumed: is_expired === 1,
   };
+}
+
+function formatStart(period: string, startsAt: number): string | null {
+  return period === "total" ? null : formatTimestamp(startsAt);
 }

@@ -1,11 +1,11 @@
 import process from "node:process";
 import { type Command, Option } from "commander";
 import type { FindGeneration } from "../metering/cost-lookup.ts";
-import { settleStatedCost } from "../metering/stated-cost.ts";
+import { settleStatedCost, STATED_USD_MAX } from "../metering/stated-cost.ts";
 import { countUnfinished, type Period } from "../metering/sql/unknown-rows.ts";
 import { correctUnknownCosts, type CorrectionEnd } from "../metering/unknown-costs.ts";
 import { UnknownCostsSummary } from "../metering/unknown-costs-summary.ts";
-import { formatUsd, parseUsdSetting } from "../money.ts";
+import { formatUsd, NANODOLLARS_PER_USD, parseUsdSetting } from "../money.ts";
 import { resolvePeriod } from "../presentation/period.ts";
 import { formatTable } from "../presentation/table.ts";
 import { formatTimestamp } from "../presentation/timestamp.ts";
@@ -64,6 +64,8 @@ export function addReconcileCommand(program: Command, run: RunCommand): void {
 async function reconcile(session: CommandSession, options: ReconcileOptions): Promise<void> {
   const { database, config } = session;
   const { openrouterApiKey: apiKey } = config;
+  if (options.costUsd !== undefined || options.reason !== undefined)
+    throw new CommandError("--cost-usd and --reason need --row; reconcile --list prints the ids of rows.");
   if (apiKey === undefined)
     throw new CommandError(
       "OPENROUTER_API_KEY is not set. Set it to the key of the gateway, with which costs are looked up.",
@@ -185,8 +187,10 @@ async function stateCost(
   { costUsd, reason, json }: ReconcileOptions,
 ): Promise<void> {
   const costNanodollars = costUsd === undefined ? undefined : parseUsdSetting(costUsd);
-  if (costNanodollars === undefined)
-    throw new CommandError("--row needs --cost-usd: US dollars from 0, with at most 9 decimal places.");
+  if (costNanodollars === undefined || costNanodollars > STATED_USD_MAX * NANODOLLARS_PER_USD)
+    throw new CommandError(
+      `--row needs --cost-usd: US dollars from 0, at most ${STATED_USD_MAX}, with at most 9 decimal places.`,
+    );
   if (reason === undefined || reason.trim() === "")
     throw new CommandError("--row needs --reason: the source of the cost, such as the activity page.");
   const result = await settleStatedCost(database, { id, costNanodollars, reason, by });

@@ -15,6 +15,13 @@ export function checkKey(response: BufferedResponse): Result[] {
   const refused = checkStatus(response, "OPENROUTER_API_KEY", KEYS_PAGE);
   if (refused) return [refused];
   const data = readData(response);
+  if (!("limit" in data))
+    return [
+      warning(
+        "The response to GET /key is 200, but does not describe OPENROUTER_API_KEY.",
+        "Look for a proxy between this machine and OpenRouter that changes responses.",
+      ),
+    ];
   if (data["is_management_key"] === true || data["is_provisioning_key"] === true)
     return [
       failed(

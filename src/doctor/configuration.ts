@@ -2,6 +2,12 @@ import { type Config, ConfigError, loadConfig } from "../config/config.ts";
 import type { EnvironmentRecord } from "../config/sources.ts";
 import { failed, ok, type Result } from "./finding.ts";
 
+/**
+ * Takes the place of an OPENROUTER_API_KEY with a mistake. Without a key, the configuration would be that of another mode, which
+ * has no database.
+ */
+export const UNKNOWN_KEY = "sk-or-unknown";
+
 /** The configuration as far as it can be used. */
 export interface CheckedConfig {
   /** undefined if it cannot be used at all. */
@@ -36,9 +42,18 @@ export function checkConfiguration(environment: EnvironmentRecord): CheckedConfi
 }
 
 function loadWithout(environment: EnvironmentRecord, names: ReadonlySet<string>): Config | undefined {
-  const isValid = (name: string): boolean => !names.has(name.toUpperCase());
+  // A mistake in a text that was read from a file names the variable of the text.
+  const isValid = (name: string): boolean => !names.has(name) && !names.has(name.replace(/_FILE$/, ""));
+  const entries = Object.entries(environment);
+  const valid = entries.filter(([name]) => isValid(name.toUpperCase()));
+  const hasUnknownKey = entries.some(
+    ([name, value]) => /^OPENROUTER_API_KEY(?:_FILE)?$/.test(name) && value && !isValid(name),
+  );
   try {
-    return loadConfig(Object.fromEntries(Object.entries(environment).filter(([name]) => isValid(name))));
+    return loadConfig({
+      ...Object.fromEntries(valid),
+      ...(hasUnknownKey && { OPENROUTER_API_KEY: UNKNOWN_KEY, OPENROUTER_API_KEY_FILE: undefined }),
+    });
   } catch (error) {
     if (error instanceof ConfigError) return undefined;
     throw error;

@@ -170,8 +170,8 @@ async function checkLedger(database: InspectedDatabase, { ledger }: Config): Pro
   if (unknown > 0)
     results.push(
       warning(
-        `The cost of ${unknown}${unknown === BACKLOG_MAX ? " or more" : ""} request(s) is unknown and will not become known.`,
-        "Run npm run sluice -- reconcile, which asks OpenRouter again. Raise DISCONNECT_HEAD_WAIT_MS if clients often disconnect early.",
+        `The cost of ${unknown}${unknown === BACKLOG_MAX ? " or more" : ""} request(s) is unknown, and the gateways no longer look it up.`,
+        "Run npm run sluice -- reconcile, which asks OpenRouter again (docs/operations/reconcile.md). Raise DISCONNECT_HEAD_WAIT_MS if clients often disconnect early.",
       ),
     );
   return results.length > 0 ? results : [ok("The ledger has no request with an overdue or unknown cost.")];

@@ -1,8 +1,9 @@
 import type { Config } from "../config/config.ts";
 import { type EnvironmentRecord, unquoteValue } from "../config/sources.ts";
-import { checkConfiguration } from "./configuration.ts";
+import { type CheckedConfig, checkConfiguration } from "./configuration.ts";
 import { checkDataDirectory } from "./data-directory.ts";
 import { checkDatabase } from "./database.ts";
+import { runDiskProcess } from "./disk-process.ts";
 import type { Finding, Result } from "./finding.ts";
 import { skipped } from "./finding.ts";
 import { checkJournals } from "./journals.ts";
@@ -16,8 +17,8 @@ import { checkUpstream } from "./upstream.ts";
 const LOCAL_DEADLINE_MS = 5_000;
 /** Longer than the timeouts of the connections, which give better reasons. */
 const REMOTE_DEADLINE_MS = 20_000;
-/** The silence, a second stream as long as the first one, and the other requests. */
-const URL_DEADLINE_MS = 60_000;
+/** Longer than the timeouts of the requests. The silence and a second stream as long as the first one are added. */
+const URL_DEADLINE_MS = 120_000;
 
 export interface DoctorOptions {
   /** The settings of the gateway and `SLUICE_KEY`. */
@@ -25,6 +26,8 @@ export interface DoctorOptions {
   /** The base URL of clients; undefined: the proxies are not checked. */
   readonly url: string | undefined;
   readonly idleMs: number;
+  /** Whether another process checks the disk, so that a frozen disk does not stop this one. */
+  readonly isolatesDisk?: boolean;
 }
 
 /** A check that uses the configuration. */
@@ -41,20 +44,9 @@ const STORE = ["DATA_DIR", "DATABASE_URL", "DATABASE_URL_FILE"];
 /** Checks a deployment. Nothing is created or changed. Never throws: a check that fails is a finding. */
 export async function diagnose(options: DoctorOptions): Promise<Finding[]> {
   const { environment } = options;
-  const { config, invalid, results } = checkConfiguration(environment);
-  const bind = ({ name, needs, deadlineMs, run }: ConfiguredCheck): Check => {
-    const missing = needs.find((variable) => invalid.has(variable));
-    return {
-      name,
-      deadlineMs,
-      run: (signal) => {
-        if (missing !== undefined) return [skipped(`Not checked, because ${missing} has a mistake.`)];
-        return config
-          ? run(config, signal)
-          : [skipped("Not checked, because the configuration is not valid.")];
-      },
-    };
-  };
+  const checked = checkConfiguration(environment);
+  const { config, results } = checked;
+  const configured = listConfiguredChecks(environment).map((check) => bind(check, checked));
   return runChecks([
     { name: "configuration", deadlineMs: LOCAL_DEADLINE_MS, run: () => [...results] },
     {
@@ -62,9 +54,59 @@ export async function diagnose(options: DoctorOptions): Promise<Finding[]> {
       deadlineMs: LOCAL_DEADLINE_MS,
       run: () => checkNode(environment["npm_config_user_agent"]),
     },
-    ...listConfiguredChecks(environment).map(bind),
+    ...(options.isolatesDisk === true
+      ? isolateDisk(configured, environment, listDiskChecks(config))
+      : configured),
     ...(options.url === undefined ? [] : [createUrlCheck(options.url, options, config)]),
   ]);
+}
+
+/** Runs only the checks of the disk. */
+export function diagnoseDisk(environment: EnvironmentRecord): Promise<Finding[]> {
+  const checked = checkConfiguration(environment);
+  const names = listDiskChecks(checked.config);
+  const checks = listConfiguredChecks(environment).filter(({ name }) => names.includes(name));
+  return runChecks(checks.map((check) => bind(check, checked)));
+}
+
+/** Lists the checks that call the file system or SQLite synchronously. */
+function listDiskChecks(config: Config | undefined): readonly string[] {
+  if (!config?.store) return [];
+  const files = ["data directory", "journals"];
+  return config.store.databaseUrl === undefined ? [...files, "database"] : files;
+}
+
+/** Replaces the checks of the disk by their findings in another process. */
+function isolateDisk(
+  checks: readonly Check[],
+  environment: EnvironmentRecord,
+  names: readonly string[],
+): Check[] {
+  let findings: Promise<readonly Finding[]> | undefined;
+  return checks.map((check) => {
+    if (!names.includes(check.name)) return check;
+    return {
+      name: check.name,
+      deadlineMs: REMOTE_DEADLINE_MS,
+      run: async (signal) => {
+        findings ??= runDiskProcess(environment, signal);
+        return (await findings).filter((finding) => finding.check === check.name);
+      },
+    };
+  });
+}
+
+/** Binds a check to the configuration, or to the reason why it cannot run. */
+function bind({ name, needs, deadlineMs, run }: ConfiguredCheck, { config, invalid }: CheckedConfig): Check {
+  const missing = needs.find((variable) => invalid.has(variable));
+  return {
+    name,
+    deadlineMs,
+    run: (signal) => {
+      if (missing !== undefined) return [skipped(`Not checked, because ${missing} has a mistake.`)];
+      return config ? run(config, signal) : [skipped("Not checked, because the configuration is not valid.")];
+    },
+  };
 }
 
 function listConfiguredChecks(environment: EnvironmentRecord): ConfiguredCheck[] {

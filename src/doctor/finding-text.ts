@@ -1,4 +1,5 @@
 import { truncate } from "../bounded-text.ts";
+import { DAY_MS, HOUR_MS } from "../durations.ts";
 
 const TEXT_MAX = 200;
 
@@ -36,8 +37,10 @@ export function formatBytes(bytes: number): string {
   return `${Number.isInteger(value) ? value : value.toFixed(1)} ${units[power]}`;
 }
 
-/** Formats a time of at least 0 ms, such as 0.4 ms, 20 ms or 65 s. */
+/** Formats a time of at least 0 ms, such as 0.4 ms, 20 ms, 65 s, 5 h or 3 days. */
 export function formatMs(ms: number): string {
+  if (ms >= 2 * DAY_MS) return `${Math.round(ms / DAY_MS)} days`;
+  if (ms >= 2 * HOUR_MS) return `${Math.round(ms / HOUR_MS)} h`;
   if (ms >= 10_000) return `${Math.round(ms / 1_000)} s`;
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }

@@ -26,7 +26,7 @@ export function checkDescriptors({ maxInFlight, maxConnections }: Config): Resul
   const fits = computeMaxConnections(limit);
   const connections = Math.max(maxInFlight, maxConnections ?? 0);
   const needed = 2 * connections + OTHER_FILES;
-  const facts = `This user may open ${limit} files (hard limit, to which Node raises the soft one): enough for ${fits} connections`;
+  const facts = `This process may open ${limit} files (hard limit, to which Node raises the soft one): enough for ${fits} connections`;
   const remedy = `Raise the limit to ${needed}: ulimit -Hn ${needed} in the shell that starts the gateway, LimitNOFILE=${needed} in its systemd unit, or --ulimit nofile=${needed}:${needed} for Docker.`;
   if (maxConnections !== undefined && maxConnections > fits)
     return [

@@ -111,7 +111,8 @@ function readPlan(url: string): DiagnosticPlan {
 
 function findForwardedFor(request: FastifyRequest): ForwardedFor {
   if (request.headers["x-forwarded-for"] === undefined) return "absent";
-  return request.ip === request.raw.socket.remoteAddress ? "ignored" : "trusted";
+  // The addresses of the trusted proxies and, last, that of the client; without the former, no proxy is trusted.
+  return (request.ips?.length ?? 1) > 1 ? "trusted" : "ignored";
 }
 
 /** One diagnostic stream in flight. */

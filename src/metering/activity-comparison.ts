@@ -1,20 +1,11 @@
 import { DAY_MS } from "../durations.ts";
 import type { Database } from "../store/database.ts";
-import { type LedgerGroup, readLedgerDay } from "./sql/ledger-day.ts";
+import { COMPARED_SUMS, type LedgerGroup, readLedgerDay } from "./sql/ledger-day.ts";
 import { countUnfinished, type Period, type UnfinishedCounts } from "./sql/unknown-rows.ts";
 
 /** `GET /activity` has this many completed UTC days. */
 const ACTIVITY_DAYS = 30;
 
-/** The sums that the ledger and OpenRouter's activity both have. Money is in nanodollars. */
-export const COMPARED_SUMS = [
-  "requests",
-  "prompt_tokens",
-  "completion_tokens",
-  "reasoning_tokens",
-  "cost_nanodollars",
-  "byok_nanodollars",
-] as const;
 export type ComparedSum = (typeof COMPARED_SUMS)[number];
 export type ComparedSums = Readonly<Record<ComparedSum, bigint>>;
 
@@ -45,9 +36,10 @@ export interface DayComparison {
   readonly unfinished: UnfinishedCounts;
 }
 
-/** A day that cannot be compared, and the reason. */
-export interface SkippedDay {
-  readonly date: string;
+/** Consecutive days that cannot be compared, and the reason. */
+export interface SkippedDays {
+  readonly first: string;
+  readonly last: string;
   readonly reason: "not_completed" | "older_than_30_days" | "partly_in_period";
 }
 
@@ -55,23 +47,27 @@ export interface SkippedDay {
 export interface ComparableDays {
   /** Starts of the days that can be compared, in ms since 1970. */
   readonly days: readonly number[];
-  readonly skipped: readonly SkippedDay[];
+  readonly skipped: readonly SkippedDays[];
 }
 
 /** Lists the UTC days of a period. @param now ms since 1970; decides which days OpenRouter's activity has. */
 export function listComparableDays({ from, to }: Period, now: number): ComparableDays {
   const today = floorToDay(now);
   const days: number[] = [];
-  const skipped: SkippedDay[] = [];
+  const skipped: SkippedDays[] = [];
   for (let day = floorToDay(from); day < to && day <= today; day += DAY_MS) {
     const reason = findReason({ from, to }, day, today);
+    const date = formatDate(day);
+    const previous = skipped.at(-1);
     if (reason === undefined) days.push(day);
-    else skipped.push({ date: formatDate(day), reason });
+    else if (previous?.reason === reason && previous.last === formatDate(day - DAY_MS))
+      skipped[skipped.length - 1] = { ...previous, last: date };
+    else skipped.push({ first: date, last: date, reason });
   }
   return { days, skipped };
 }
 
-function findReason({ from, to }: Period, day: number, today: number): SkippedDay["reason"] | undefined {
+function findReason({ from, to }: Period, day: number, today: number): SkippedDays["reason"] | undefined {
   if (day === today) return "not_completed";
   if (day < today - ACTIVITY_DAYS * DAY_MS) return "older_than_30_days";
   return day < from || day + DAY_MS > to ? "partly_in_period" : undefined;

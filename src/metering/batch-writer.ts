@@ -99,9 +99,14 @@ export class BatchWriter {
     return this.#isHealthy;
   }
 
-  /** Number of rows that wait to be written, with those of the write in progress. */
-  get queuedRows(): number {
-    return this.#queued.filter(({ isQueued }) => isQueued).length + this.#writing.length;
+  /**
+   * Number of ended requests whose rows are not in the database yet: in memory, or spilled to the journal. The rows of
+   * in-flight requests are not counted, because they are queued on purpose, and busy gateways have thousands of them.
+   */
+  get waitingRows(): number {
+    const queued = this.#queued.filter(({ isQueued, hasEnded }) => isQueued && hasEnded);
+    const writing = this.#writing.filter(({ hasEnded }) => hasEnded);
+    return queued.length + writing.length + this.#options.journal.spilledRows;
   }
 
   /** Queues a row that has changed. */

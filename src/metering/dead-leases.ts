@@ -1,10 +1,12 @@
+import type { Transaction } from "kysely";
+import type { BudgetAmount } from "../budgets/budget-store.ts";
 import type { BudgetLeaseTable } from "../budgets/sql/budget-tables.ts";
 import { releaseInTransaction } from "../budgets/sql/lease-expiry.ts";
 import { insertAudit } from "../keys/audit-rows.ts";
 import { runKeyChange } from "../keys/key-rows.ts";
 import type { Actor } from "../keys/managed-key.ts";
 import { formatUsd } from "../money.ts";
-import type { Database } from "../store/database.ts";
+import type { Database, Tables } from "../store/database.ts";
 import { databaseTime } from "../store/database-time.ts";
 import { DEAD_AFTER_MS } from "./orphan-recovery.ts";
 import { hasOpenRequests } from "./sql/instances.ts";
@@ -34,18 +36,37 @@ export async function readDeadLeases(database: Database, limit: number): Promise
     .execute();
 }
 
+/**
+ * Whether a process has leases that no gateway has presumed. Gateways presume leases only after a minute of heartbeats of their own.
+ * After an outage of the database or a jump of its clock, all processes appear dead until their next heartbeat.
+ */
+async function hasLiveLeases(transaction: Transaction<Tables>, instance: string): Promise<boolean> {
+  const lease = await transaction
+    .selectFrom("budget_leases")
+    .select("scope")
+    .where("instance", "=", instance)
+    .where("is_expired", "=", 0)
+    .where("amount_nanodollars", ">", 0)
+    .limit(1)
+    .executeTakeFirst();
+  return lease !== undefined;
+}
+
 /** The leases to release. */
 export interface LeaseRelease {
   readonly instance: string;
-  /** Whether to release them although the database has open requests of the process. */
+  /** Whether to release them although the database has open requests of the process, or no gateway has presumed the leases. */
   readonly isForced: boolean;
   readonly by: Actor;
 }
 
-/** The released amount in nanodollars, or the reason why nothing was released. */
+/**
+ * The amount that each budget got back, in nanodollars, or the reason why nothing was released. Two budgets of a request hold the
+ * same money.
+ */
 export type LeaseReleaseResult =
-  | { readonly released: bigint }
-  | { readonly refusal: "alive" | "open_requests" | "no_leases" };
+  | { readonly released: readonly BudgetAmount[] }
+  | { readonly refusal: "alive" | "open_requests" | "not_presumed" | "no_leases" };
 
 /**
  * Gives the leases of a dead process back to their budgets. Its requests that no journal and no row records count as 0 from
@@ -65,9 +86,17 @@ export async function releaseDeadLeases(
       .executeTakeFirst();
     if (alive) return { refusal: "alive" };
     if (!isForced && (await hasOpenRequests(transaction, instance))) return { refusal: "open_requests" };
-    const released = await releaseInTransaction(database, transaction, instance);
-    if (released === 0n) return { refusal: "no_leases" };
-    const details = { instance, amount_usd: formatUsd(released), forced: isForced };
+    if (!isForced && (await hasLiveLeases(transaction, instance))) return { refusal: "not_presumed" };
+    const all = await releaseInTransaction(database, transaction, instance);
+    const released = all.filter(({ nanodollars }) => nanodollars > 0);
+    if (released.length === 0) return { refusal: "no_leases" };
+    const sum = released.reduce((total, { nanodollars }) => total + BigInt(nanodollars), 0n);
+    const details = {
+      instance,
+      leases: released.length,
+      sum_of_leases_usd: formatUsd(sum),
+      forced: isForced,
+    };
     await insertAudit(change, { at: Date.now(), by, action: "release_leases", keyId: null, details });
     return { released };
   });

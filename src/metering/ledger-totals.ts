@@ -10,7 +10,7 @@ export interface LedgerTotals {
 
 /** The part of the ledger that is not in the database yet. */
 export interface LedgerQueue {
-  /** Rows in memory that wait to be written to the database. */
+  /** Rows of ended requests, in memory or in the journal, that wait to be written to the database. */
   readonly rows: number;
   readonly journalBytes: number;
   readonly journalMaxBytes: number;

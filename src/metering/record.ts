@@ -139,6 +139,15 @@ export function isFinal({ state }: Pick<RequestRow, "state">): boolean {
   return FINAL_STATES.includes(state);
 }
 
+/** Whether a request cost more than hard budgets had reserved for it. */
+export function isAboveReservation({
+  reserved_in,
+  reserved_nanodollars,
+  cost_nanodollars,
+}: Pick<RequestRow, "reserved_in" | "reserved_nanodollars" | "cost_nanodollars">): boolean {
+  return reserved_in !== null && (cost_nanodollars ?? 0) > (reserved_nanodollars ?? 0);
+}
+
 /** The sums in rollups and reports, in the order of reports. */
 export const SUMS = [
   "requests",

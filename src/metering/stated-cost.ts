@@ -6,6 +6,12 @@ import type { Database } from "../store/database.ts";
 import { mapTokenCounts, type RequestRow, STATE, type State } from "./record.ts";
 import { lockRow, settleLockedRow } from "./sql/settlements.ts";
 
+/**
+ * The largest cost in US dollars that an operator can state. No request costs as much, and a settled row cannot be changed, so a
+ * missing decimal point must not be accepted.
+ */
+export const STATED_USD_MAX = 1_000;
+
 /** The cost of a request, as an operator states it. */
 export interface StatedCost {
   /** Id of the row in the ledger. */

@@ -1,4 +1,4 @@
-import type { RequestRow } from "./record.ts";
+import { isAboveReservation, type RequestRow } from "./record.ts";
 import type { LookupResult } from "./unknown-costs.ts";
 
 /** Maximum number of rows that a summary lists. */
@@ -70,8 +70,7 @@ export class UnknownCostsSummary {
   #addCorrected(row: RequestRow, costNanodollars: number): void {
     this.corrected++;
     this.correctedNanodollars += BigInt(costNanodollars);
-    if (row.reserved_in !== null && costNanodollars > (row.reserved_nanodollars ?? 0))
-      this.aboveReservation++;
+    if (isAboveReservation({ ...row, cost_nanodollars: costNanodollars })) this.aboveReservation++;
     const key = this.#findKey(row);
     key.corrected++;
     key.correctedNanodollars += BigInt(costNanodollars);

@@ -18,12 +18,13 @@ import { type Period, readUnknownRows } from "./sql/unknown-rows.ts";
 /** Maximum concurrent lookups. Gateways that are running need lookups too. */
 const LOOKUPS_MAX = 4;
 const PAGE_ROWS = 500;
-/** After this many consecutive failures that concern all lookups, the remaining rows are not looked up. */
+/** After this many consecutive failures without a response to any lookup, the remaining rows are not looked up. */
 const GENERAL_FAILURES_MAX = 6;
 /** A record without a final cost counts as final this long after the request: the request was cancelled early. */
 const FINAL_AFTER_MS = HOUR_MS;
 const WRITE_ATTEMPTS_MAX = 10;
 const WRITE_RETRY_MS = 200;
+const TOO_MANY_REQUESTS = 429;
 const UNAUTHORIZED: ReadonlySet<number> = new Set([401, 403]);
 
 /**
@@ -73,7 +74,14 @@ export async function correctUnknownCosts(options: UnknownCostsOptions): Promise
 class UnknownCostCorrection {
   readonly #options: UnknownCostsOptions;
   readonly #backoff = new LookupBackoff(() => performance.now());
+  /** Id of the last row that was read. */
+  #after = "";
+  #hasReadAll = false;
   #generalFailures = 0;
+  /** Number of lookups to which OpenRouter responded with a result for the row. */
+  #responses = 0;
+  /** That number when a lookup of a row failed for the first time, by the id of the row. */
+  readonly #failedAt = new Map<string, number>();
   #lastError: unknown = undefined;
   /** The error of a lookup that failed for good. */
   #error: unknown = undefined;
@@ -83,15 +91,17 @@ class UnknownCostCorrection {
   }
 
   async run(): Promise<CorrectionEnd> {
-    const { database, period, signal, onResult } = this.#options;
-    let after = "";
+    const { signal, onResult } = this.#options;
+    let waiting: readonly RequestRow[] = [];
     while (!signal.aborted) {
-      const rows = await readUnknownRows(database, period, { after, limit: PAGE_ROWS });
-      const last = rows.at(-1);
-      if (!last) break;
-      after = last.id;
-      for (const row of rows) if (row.generation_id === null) onResult(row, "no_generation_id", 0);
-      await this.#correctAll(rows.filter(({ generation_id }) => generation_id !== null));
+      if (waiting.length <= LOOKUPS_MAX) waiting = [...waiting, ...(await this.#readPage())];
+      if (waiting.length === 0 && this.#hasReadAll) break;
+      if (!this.#hasGivenUp) {
+        waiting = await this.#correctNext(waiting);
+        continue;
+      }
+      for (const row of waiting) onResult(row, "not_looked_up", 0);
+      waiting = [];
     }
     return { isInterrupted: signal.aborted, error: this.#error };
   }
@@ -100,24 +110,31 @@ class UnknownCostCorrection {
     return this.#generalFailures >= GENERAL_FAILURES_MAX;
   }
 
-  async #correctAll(rows: readonly RequestRow[]): Promise<void> {
-    const { signal, onResult } = this.#options;
-    let waiting = [...rows];
-    while (waiting.length > 0 && !signal.aborted) {
-      if (this.#hasGivenUp) {
-        for (const row of waiting) onResult(row, "not_looked_up", 0);
-        return;
-      }
-      await this.#pause();
-      if (signal.aborted) return;
-      const batch = waiting.slice(0, Math.max(1, this.#backoff.countAllowedLookups(LOOKUPS_MAX)));
-      const retries = await Promise.all(batch.map((row) => this.#correct(row)));
-      this.#generalFailures = retries.every(Boolean) ? this.#generalFailures + 1 : 0;
-      if (isUnauthorized(this.#lastError) && retries.some(Boolean))
-        this.#generalFailures = GENERAL_FAILURES_MAX;
-      if (this.#hasGivenUp) this.#error = this.#lastError;
-      waiting = [...batch.filter((_, index) => retries[index]), ...waiting.slice(batch.length)];
-    }
+  /** Reads the next page of rows, if there is one. @returns the rows that can be looked up. */
+  async #readPage(): Promise<readonly RequestRow[]> {
+    if (this.#hasReadAll) return [];
+    const { database, period, onResult } = this.#options;
+    const rows = await readUnknownRows(database, period, { after: this.#after, limit: PAGE_ROWS });
+    this.#after = rows.at(-1)?.id ?? this.#after;
+    this.#hasReadAll = rows.length < PAGE_ROWS;
+    for (const row of rows) if (row.generation_id === null) onResult(row, "no_generation_id", 0);
+    return rows.filter(({ generation_id }) => generation_id !== null);
+  }
+
+  /** Looks up and corrects the first rows. @returns the rows that still have to be looked up. */
+  async #correctNext(waiting: readonly RequestRow[]): Promise<readonly RequestRow[]> {
+    await this.#pause();
+    if (this.#options.signal.aborted) return waiting;
+    const batch = waiting.slice(0, Math.max(1, this.#backoff.countAllowedLookups(LOOKUPS_MAX)));
+    const responsesBefore = this.#responses;
+    const retries = await Promise.all(batch.map((row) => this.#correct(row)));
+    if (this.#responses > responsesBefore) this.#generalFailures = 0;
+    else if (retries.every(Boolean)) this.#generalFailures++;
+    if (isUnauthorized(this.#lastError) && retries.some(Boolean))
+      this.#generalFailures = GENERAL_FAILURES_MAX;
+    if (this.#hasGivenUp) this.#error = this.#lastError;
+    // Other rows come first: their results show whether only the lookups of these rows fail.
+    return [...waiting.slice(batch.length), ...batch.filter((_, index) => retries[index])];
   }
 
   async #pause(): Promise<void> {
@@ -138,16 +155,28 @@ class UnknownCostCorrection {
       const failure = toLookupFailure(error);
       this.#backoff.recordFailure(failure);
       this.#lastError = error;
-      if (failure.isGeneral) return true;
+      if (failure.isGeneral && !this.#failsAlone(row, error)) return true;
+      if (!failure.isGeneral) this.#responses++;
+      this.#failedAt.delete(row.id);
       this.#error = error;
       onResult(row, "failed", 0);
       return false;
     }
     this.#backoff.recordSuccess();
+    this.#failedAt.delete(row.id);
+    this.#responses++;
     if (!record) onResult(row, "not_found", 0);
     else if (!isFinal(record, row)) onResult(row, "not_final", 0);
     else await this.#settle(row, record);
     return false;
+  }
+
+  /** Whether lookups of a row fail before and after OpenRouter responds to others. A 429 never concerns only one row. */
+  #failsAlone({ id }: RequestRow, error: unknown): boolean {
+    if (error instanceof LookupRefused && error.upstreamStatus === TOO_MANY_REQUESTS) return false;
+    const failedAt = this.#failedAt.get(id) ?? this.#responses;
+    this.#failedAt.set(id, failedAt);
+    return failedAt < this.#responses;
   }
 
   async #settle(row: RequestRow, record: GenerationRecord): Promise<void> {

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { Database } from "../store/database.ts";
-import { type RequestRow, toRowIdPrefix } from "./record.ts";
+import { isAboveReservation, type RequestRow, toRowIdPrefix } from "./record.ts";
 import { writeRequests } from "./sql/upsert.ts";
 import type { Reservation } from "../budgets/reservation.ts";
 import { isInvalidRow } from "../store/database-errors.ts";
@@ -188,7 +188,7 @@ export class UsageRecorder {
   /** Measures what is not in the database yet. */
   get queue(): LedgerQueue {
     const { sizeBytes, maxBytes } = this.#journal;
-    return { rows: this.#writer.queuedRows, journalBytes: sizeBytes, journalMaxBytes: maxBytes };
+    return { rows: this.#writer.waitingRows, journalBytes: sizeBytes, journalMaxBytes: maxBytes };
   }
 
   /** Whether OpenRouter responded to the last cost lookup. */
@@ -241,8 +241,7 @@ export class UsageRecorder {
   /** Reports settled requests that cost more than was reserved for them. */
   #reportOverruns(rows: readonly RequestRow[]): void {
     for (const row of rows) {
-      if (row.reserved_in === null || (row.cost_nanodollars ?? 0) <= (row.reserved_nanodollars ?? 0))
-        continue;
+      if (!isAboveReservation(row)) continue;
       this.#totals.overruns++;
       this.#options.onOverrun?.(row);
     }

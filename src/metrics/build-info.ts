@@ -1,15 +1,22 @@
 import { readFileSync } from "node:fs";
 import { Gauge, type Registry } from "prom-client";
+import type { Config } from "../config/config.ts";
 
-/** Adds `sluice_build_info`, whose labels are the versions of the gateway and of Node. */
-export function registerBuildInfo(registry: Registry): void {
+export interface BuildInfoSources {
+  /** undefined if clients send their own OpenRouter keys. */
+  readonly config: Pick<Config, "openrouterApiKey">;
+}
+
+/** Adds `sluice_build_info`, whose labels are the versions of the gateway and of Node, and whose keys are sent to OpenRouter. */
+export function registerBuildInfo(registry: Registry, { config }: BuildInfoSources): void {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   const { version } = JSON.parse(text) as { version: string };
   const info = new Gauge({
     name: "sluice_build_info",
-    help: "Versions of the gateway and of Node; the value is always 1.",
-    labelNames: ["version", "node"],
+    help: "Versions of the gateway and of Node; mode is account or own_keys. The value is always 1.",
+    labelNames: ["version", "node", "mode"],
     registers: [registry],
   });
-  info.set({ version, node: process.version }, 1);
+  const mode = config.openrouterApiKey === undefined ? "own_keys" : "account";
+  info.set({ version, node: process.version, mode }, 1);
 }

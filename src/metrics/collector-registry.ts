@@ -4,6 +4,8 @@ import { createSingleRun } from "../single-run.ts";
 /** A collector that takes longer has failed. Prometheus waits for 10 s by default. */
 const DEADLINE_MS = 2_000;
 const LOG_EVERY_MS = 60_000;
+/** A read that hangs counts as a further failure after this time, so that an alert on the failures lasts as long. */
+const COUNT_EVERY_MS = 60_000;
 
 /** Describes a metric. */
 export interface MetricDefinition {
@@ -78,6 +80,7 @@ export class CollectorRegistry {
     read: () => Promise<Readings<Name>>,
   ): () => Promise<Readings<Name>> {
     let lastFailure: Promise<unknown> | undefined;
+    let countedAt = -Infinity;
     let loggedAt = -Infinity;
     return async () => {
       const reading = read();
@@ -85,8 +88,9 @@ export class CollectorRegistry {
         return await reading;
       } catch (error) {
         // All metrics of a collector receive the same promise, and a failure counts once.
-        if (reading !== lastFailure) {
+        if (reading !== lastFailure || performance.now() - countedAt >= COUNT_EVERY_MS) {
           lastFailure = reading;
+          countedAt = performance.now();
           this.#failures.set(collector, (this.#failures.get(collector) ?? 0) + 1);
           if (performance.now() - loggedAt >= LOG_EVERY_MS) {
             loggedAt = performance.now();

@@ -1,5 +1,6 @@
 import type { Registry } from "prom-client";
 import { registerBudgets } from "./budgets.ts";
+import { type BuildInfoSources, registerBuildInfo } from "./build-info.ts";
 import { type CapacitySources, registerCapacity } from "./capacity.ts";
 import { CollectorRegistry, type CollectorRegistryOptions } from "./collector-registry.ts";
 import { type DecisionSources, registerDecisions } from "./decisions.ts";
@@ -9,7 +10,7 @@ import { registerProcess } from "./process.ts";
 import type { Persistence } from "../persistence.ts";
 
 /** The parts of the gateway whose state the metrics show. */
-export interface MetricsSources extends CapacitySources, DecisionSources, HealthSources {
+export interface MetricsSources extends BuildInfoSources, CapacitySources, DecisionSources, HealthSources {
   /** undefined without a database. */
   readonly persistence: Persistence | undefined;
   readonly logger: CollectorRegistryOptions["logger"];
@@ -22,6 +23,7 @@ export interface MetricsSources extends CapacitySources, DecisionSources, Health
 export function registerCollectors(registry: Registry, sources: MetricsSources, keyLabel: boolean): void {
   const { persistence, logger } = sources;
   const collectors = new CollectorRegistry({ registry, logger });
+  registerBuildInfo(registry, sources);
   registerProcess(registry, collectors);
   registerCapacity(collectors, sources);
   registerDecisions(collectors, sources);

@@ -20,7 +20,7 @@ function addQueue(collectors: CollectorRegistry, recorder: UsageRecorder): void 
     metrics: {
       sluice_ledger_queue_rows: {
         type: "gauge",
-        help: "Rows in memory that wait to be written to the database.",
+        help: "Rows of ended requests, in memory or in the journal, that wait to be written to the database.",
       },
       sluice_journal_bytes: { type: "gauge", help: "Size of the journal of this process." },
       sluice_journal_max_bytes: { type: "gauge", help: "JOURNAL_MAX_BYTES." },

@@ -2,7 +2,6 @@ import { Registry } from "prom-client";
 import type { MetricsConfig } from "../config/config.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { RequestRow } from "../metering/record.ts";
-import { registerBuildInfo } from "./build-info.ts";
 import type { ModelSource } from "./model-labels.ts";
 import { RequestMetrics, type UnparsedRequest } from "./request-metrics.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics-server.ts";
@@ -21,7 +20,6 @@ export class Metrics {
 
   constructor(config: MetricsConfig) {
     this.#config = config;
-    registerBuildInfo(this.#registry);
     this.#requests = new RequestMetrics(this.#registry, config.keyLabel);
   }
 

@@ -1,5 +1,5 @@
+import { COMPARED_SUMS } from "../metering/sql/ledger-day.ts";
 import {
-  COMPARED_SUMS,
   type ComparedSum,
   type ComparedSums,
   type DayComparison,

@@ -11,7 +11,7 @@ const REMEDIES: Readonly<Record<RemainingReason, string>> = {
   not_found: "OpenRouter has no record; state the cost with --row if its activity page has the request",
   no_generation_id: "the gateway never received an id; state the cost with --row if the activity page has it",
   not_final: "OpenRouter has not counted the tokens yet; run the command again in an hour",
-  failed: "OpenRouter refused the lookup or its record is invalid; run the command again",
+  failed: "only this lookup failed, or the record is invalid; run the command again",
   not_looked_up: "too many lookups failed; run the command again later",
 };
 

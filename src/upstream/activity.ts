@@ -14,6 +14,13 @@ const RETRY_MIN_MS = 1_000;
 /** `GET /keys` returns this many keys per page at most. */
 const KEY_PAGES_MAX = 100;
 
+/** Settings with keys, and what to do if OpenRouter refuses the key. */
+const API_KEY_REMEDY = ["OPENROUTER_API_KEY", "set it to a valid key"] as const;
+const MANAGEMENT_KEY_REMEDY = [
+  "OPENROUTER_MANAGEMENT_KEY",
+  "create a management key at openrouter.ai/settings/management-keys",
+] as const;
+
 /** The keys of the account that a comparison needs. */
 export interface ActivityKeys {
   /** The key that the gateway uses for requests to models. */
@@ -98,10 +105,10 @@ async function fetchData(upstream: Upstream, path: string, key: string): Promise
   if (response.status === 404) return undefined;
   const name = path.replace(/\?.*/, "").replace(/^(\/keys\/).*/, "$1{hash}");
   if (response.status === 401 || response.status === 403) {
-    const setting = name === "/key" ? "OPENROUTER_API_KEY" : "OPENROUTER_MANAGEMENT_KEY";
+    const [setting, remedy] = name === "/key" ? API_KEY_REMEDY : MANAGEMENT_KEY_REMEDY;
     throw new GatewayError(
       "upstream_auth_failed",
-      `OpenRouter refused ${setting} for ${name} with status ${response.status}; create a management key at openrouter.ai/settings/management-keys.`,
+      `OpenRouter refused ${setting} for ${name} with status ${response.status}; ${remedy}.`,
     );
   }
   if (response.status !== 200)

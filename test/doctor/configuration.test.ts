@@ -1,4 +1,7 @@
-import { expect, test } from "vitest";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { listFindings, listWithoutRemedy, runDoctor } from "../support/doctor.ts";
 
@@ -44,3 +47,29 @@ test("a configuration that cannot be used at all leaves the findings that need n
   expect(listFindings(findings, "configuration").length).toBeGreaterThan(1);
   expect(listFindings(findings, "node")).toEqual([`ok: Node ${process.version} on linux ${process.arch}.`]);
 });
+
+test.each(["OPENROUTER_API_KEY", "OPENROUTER_API_KEY_FILE"])(
+  "a mistake in %s leaves the checks of data directory and database",
+  async (name) => {
+    const simulator = await startSimulator();
+    onTestFinished(() => simulator.close());
+    const directory = createTemporaryDirectory();
+    const path = join(directory, "key");
+    writeFileSync(path, "two secret-words");
+    const findings = await runDoctor({
+      OPENROUTER_API_KEY: undefined,
+      [name]: name.endsWith("_FILE") ? path : "two secret-words",
+      OPENROUTER_BASE_URL: simulator.baseUrl,
+      DATA_DIR: directory,
+    });
+    expect(listFindings(findings, "configuration")).toEqual([
+      "failed: OPENROUTER_API_KEY must be one OpenRouter key without spaces.",
+    ]);
+    expect(listFindings(findings, "data directory")[0]).toMatch(/^ok: .* is writable/);
+    expect(listFindings(findings, "database")[0]).toMatch(/^warning: The database .* does not exist/);
+    expect(listFindings(findings, "upstream").at(-1)).toBe(
+      "skipped: OPENROUTER_API_KEY was not checked, because it has a mistake.",
+    );
+    expect(JSON.stringify(findings)).not.toContain("secret");
+  },
+);

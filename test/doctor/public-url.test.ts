@@ -1,8 +1,11 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { Finding } from "../../src/doctor/finding.ts";
+import { planBusyStream } from "../../src/doctor/public-url/idle-check.ts";
 import { checkPublicUrl } from "../../src/doctor/public-url/public-url.ts";
 import { type ProxyFaults, startBadProxy } from "../support/bad-proxy.ts";
 import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
@@ -75,25 +78,49 @@ test.each<readonly [string, ProxyFaults, ...Expected]>([
   });
 });
 
-test("a trusted proxy has no fault", async () => {
-  const env = { TRUST_PROXY: "loopback" };
-  expect(await checkBehind({ forwardedFor: "203.0.113.9" }, { env })).toEqual([]);
+test("a proxy that compresses all responses has one fault, and the error of the gateway is recognised", async () => {
+  expect(await checkBehind({ compresses: true })).toEqual([
+    expect.objectContaining({ finding: expect.stringContaining("compresses streams") }),
+  ]);
 });
 
-test("distinguishes an idle timeout from a limit on the duration of responses", async () => {
-  const [idle, ...more] = await checkBehind({ idleMs: 600 }, { idleMs: 3_000 });
-  expect(more).toEqual([]);
-  expect(idle).toMatchObject({
-    status: "failed",
-    finding: expect.stringMatching(/cut off after \d+ ms of silence; .* has an idle timeout/),
-    remedy: expect.stringContaining("proxy_read_timeout 900s"),
-  });
-  const total = (await checkBehind({ totalMs: 3_000 }, { idleMs: 4_000 })).at(-1);
-  expect(total).toMatchObject({
-    status: "failed",
-    finding: expect.stringMatching(/cut off after .*, with and without silence/),
-  });
-}, 40_000);
+test("a trusted proxy has no fault", async () => {
+  const env = { TRUST_PROXY: "loopback" };
+  for (const forwardedFor of ["203.0.113.9", "127.0.0.1"])
+    expect(await checkBehind({ forwardedFor }, { env })).toEqual([]);
+});
+
+test.each<[string, ProxyFaults, number, RegExp, RegExp]>([
+  [
+    "an idle timeout",
+    { idleMs: 600 },
+    3_000,
+    /cut off after \d+ ms of silence; .* has an idle timeout/,
+    /proxy_read_timeout 900s/,
+  ],
+  [
+    "an idle timeout after which the response ends regularly",
+    { idleMs: 600, endsRegularly: true },
+    3_000,
+    /of silence \(with a regular end.*has an idle timeout/,
+    /proxy_read_timeout 900s/,
+  ],
+  [
+    "a limit on the duration of responses",
+    { totalMs: 3_000 },
+    4_000,
+    /cut off after .*, with and without silence/,
+    /total timeout/,
+  ],
+])(
+  "finds %s",
+  async (_fault, faults, idleMs, ...[finding, remedy]) => {
+    expect(await checkBehind(faults, { idleMs })).toEqual([
+      { status: "failed", finding: expect.stringMatching(finding), remedy: expect.stringMatching(remedy) },
+    ]);
+  },
+  60_000,
+);
 
 test.each<[string, ProxyFaults, RegExp]>([
   [
@@ -113,6 +140,71 @@ test.each<[string, ProxyFaults, RegExp]>([
     { status: "failed", finding: expect.stringMatching(finding), remedy: expect.stringMatching(/\S/) },
   ]);
 });
+
+test("explains that the URL leads to another server, which responds with its own page", async () => {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { "content-type": "text/html" }).end("<html>");
+  }).listen(0, "127.0.0.1");
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  expect(await check(`http://127.0.0.1:${port}/openai/v1`, { idleMs: 100 })).toEqual([
+    {
+      status: "failed",
+      finding:
+        "Something in front of the gateway responds with a document of its own (200, text/html); the request did not reach a Sluice gateway.",
+      remedy: expect.stringContaining("--url"),
+    },
+  ]);
+});
+
+test.each(["replaced", "removed"] as const)(
+  "recognises an error of the gateway if the request id is %s",
+  async (requestId) => {
+    const gateway = await startTestGateway(NOWHERE);
+    const url = await startBadProxy(gateway.port, { requestId });
+    expect(await check(url, { key: "sk-wrong" })).toMatchObject([
+      { status: "failed", finding: "The gateway itself responds with 401 invalid_api_key." },
+    ]);
+  },
+);
+
+test("a server that accepts connections and never responds fails after the time of the stream", async () => {
+  const server = createServer(() => {}).listen(0, "127.0.0.1");
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  expect(await check(`http://127.0.0.1:${port}/openai/v1`, { idleMs: 60_000 })).toMatchObject([
+    {
+      status: "failed",
+      finding: expect.stringContaining("cannot be reached: ETIMEDOUT: no complete response"),
+    },
+  ]);
+}, 40_000);
+
+test("refuses a silence that is longer than the gateway allows", async () => {
+  expect(await check("http://127.0.0.1:1/openai/v1", { idleMs: 600_001 })).toMatchObject([
+    { status: "failed", finding: "--idle is longer than the 600 s that the gateway allows." },
+  ]);
+});
+
+test.each([600, 60_000, 100_000, 300_000, 599_000])(
+  "the second stream is not silent, and lasts longer than a silence of %d ms",
+  (silentMs) => {
+    const { events, intervalMs } = planBusyStream(silentMs);
+    const durationMs = (events - 1) * intervalMs;
+    expect(events).toBeLessThanOrEqual(100);
+    expect(intervalMs).toBeLessThanOrEqual(silentMs / 4);
+    expect(durationMs).toBeGreaterThan(silentMs);
+    expect(durationMs).toBeLessThanOrEqual(600_000);
+  },
+);
 
 test("explains errors of the gateway: a wrong key, a wrong path and a small limit on bodies", async () => {
   const gateway = await startTestGateway(NOWHERE, { BODY_LIMIT_BYTES: "1000000" });

@@ -26,7 +26,8 @@ async function startUpstream(
   dateMs = 0,
 ): Promise<string> {
   const server = createServer((request, response: ServerResponse) => {
-    const { status = 200, data = {} } = documents[request.url?.slice("/api/v1".length) ?? ""] ?? {};
+    const path = request.url?.slice("/api/v1".length) ?? "";
+    const { status = 200, data = path === "/models" ? [] : { limit: null } } = documents[path] ?? {};
     response.setHeader("date", new Date(Date.now() + dateMs).toUTCString());
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify({ data }));
   });
@@ -70,7 +71,8 @@ test("without a key of the account, only the public part is checked", async () =
 const IN_A_DAY = new Date(Date.now() + 86_400_000).toISOString();
 
 test.each([
-  [{ is_management_key: true }, "failed: OPENROUTER_API_KEY is a management key"],
+  [{ limit: null, is_management_key: true }, "failed: OPENROUTER_API_KEY is a management key"],
+  [{}, "warning: The response to GET /key is 200, but does not describe OPENROUTER_API_KEY."],
   [{ limit: null, limit_remaining: null }, "ok: OPENROUTER_API_KEY is valid and has no limit."],
   [
     { limit: 10, limit_remaining: 0, limit_reset: "daily" },
@@ -106,6 +108,26 @@ test.each([
   const found = await check(await startUpstream({}, dateMs));
   expect(found[1]).toMatch(expected);
 });
+
+test.each(["text/html", undefined])(
+  "a server that is not OpenRouter's API fails, and gets no key (%s)",
+  async (type) => {
+    const keys: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      keys.push(request.headers.authorization);
+      response.writeHead(200, { ...(type !== undefined && { "content-type": type }) }).end("<html>");
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    expect(await check(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)).toEqual([
+      expect.stringMatching(/^failed: GET .* responds with 200 .*: this is not OpenRouter's API\.$/),
+    ]);
+    expect(keys).toEqual([undefined]);
+  },
+);
 
 test("explains why OpenRouter cannot be reached", async () => {
   const read = (name: string) => readFileSync(`test/fixtures/tls/${name}`);

@@ -133,6 +133,7 @@ test.each([
   [undefined, undefined, "absent"],
   ["203.0.113.9", undefined, "ignored"],
   ["203.0.113.9", "loopback", "trusted"],
+  ["127.0.0.1", "loopback", "trusted"],
 ])("with X-Forwarded-For %s and TRUST_PROXY %s, forwarded_for is %s", async (forwarded, trust, expected) => {
   const gateway = await startTestGateway(NOWHERE, { TRUST_PROXY: trust });
   const headers = { "x-forwarded-for": forwarded };

@@ -44,6 +44,21 @@ const ROWS = [
   createSettledRow(4, { state: "unknown", cost_nanodollars: null, forwarded_model: "a/b" }, 6),
   createSettledRow(5, { state: "pending", cost_nanodollars: null, settle_at: 0 }, 7),
   createSettledRow(6, { generation_id: null, cost_nanodollars: 0, cost_source: "none" }, 8),
+  createSettledRow(
+    7,
+    { generation_id: null, cost_nanodollars: 0, cost_source: "body", forwarded_model: "free/f" },
+    11,
+  ),
+  createSettledRow(
+    8,
+    { generation_id: null, cost_nanodollars: 70, cost_source: "operator", forwarded_model: "stated/s" },
+    12,
+  ),
+  createSettledRow(
+    9,
+    { generation_id: null, cost_nanodollars: 0, cost_source: "operator", forwarded_model: "stated/s" },
+    13,
+  ),
   createSettledRow(DAY_MS, {}, 9),
   createSettledRow(-1, {}, 10),
 ];
@@ -69,7 +84,14 @@ const LINES = [
     cost_nanodollars: 1_500n,
     byok_nanodollars: 90n,
   }),
+  createLine("free/f", "free/f", { requests: 1n, prompt_tokens: 10n, completion_tokens: 5n }),
   createLine("other/key", "other/key", { requests: 1n, cost_nanodollars: 1n }),
+  createLine("stated/s", "stated/s", {
+    requests: 1n,
+    prompt_tokens: 10n,
+    completion_tokens: 5n,
+    cost_nanodollars: 70n,
+  }),
 ];
 
 /** Tests of the comparison with OpenRouter's activity, for every database. @param open returns an empty database. */
@@ -92,13 +114,15 @@ export function activityComparisonContract(open: OpenDatabase): void {
         date: "2026-11-01",
         unknownRequests: 1n,
         unfinished: { open: 0, pending: 1 },
-        total: { ledger: { requests: 6n, cost_nanodollars: 2n ** 53n - 3n + 4_500n } },
+        total: { ledger: { requests: 8n, cost_nanodollars: 2n ** 53n - 3n + 4_570n } },
       });
       expect(day.models.map((model) => [model.model, isEqual(model)])).toEqual([
         ["a/b", false],
         ["c/d", true],
         ["embed/e", true],
+        ["free/f", true],
         ["other/key", false],
+        ["stated/s", true],
       ]);
       expect(day.models[0]?.ledger).toEqual({
         ...NO_SUMS,
@@ -107,7 +131,7 @@ export function activityComparisonContract(open: OpenDatabase): void {
         completion_tokens: 15n,
         cost_nanodollars: 3_000n,
       });
-      expect(day.models[3]?.ledger).toEqual(NO_SUMS);
+      expect(day.models[4]?.ledger).toEqual(NO_SUMS);
     },
   );
 }

@@ -25,19 +25,19 @@ const RECORD_MS = 3_000;
 test("lists the completed days of a period that OpenRouter's activity has, and names the others", () => {
   const now = Date.UTC(2026, 10, 29, 12);
   const at = (text: string): number => Date.parse(text);
-  const days = listComparableDays({ from: at("2026-10-29"), to: at("2026-12-31") }, now);
+  const days = listComparableDays({ from: at("2024-01-01"), to: at("2026-12-31") }, now);
   expect(days.days).toHaveLength(30);
   expect(days.days[0]).toBe(at("2026-10-30"));
   expect(days.skipped).toEqual([
-    { date: "2026-10-29", reason: "older_than_30_days" },
-    { date: "2026-11-29", reason: "not_completed" },
+    { first: "2024-01-01", last: "2026-10-29", reason: "older_than_30_days" },
+    { first: "2026-11-29", last: "2026-11-29", reason: "not_completed" },
   ]);
   const part = { from: at("2026-11-01T01:00:00Z"), to: at("2026-11-03T23:00:00Z") };
   expect(listComparableDays(part, now)).toEqual({
     days: [at("2026-11-02")],
     skipped: [
-      { date: "2026-11-01", reason: "partly_in_period" },
-      { date: "2026-11-03", reason: "partly_in_period" },
+      { first: "2026-11-01", last: "2026-11-01", reason: "partly_in_period" },
+      { first: "2026-11-03", last: "2026-11-03", reason: "partly_in_period" },
     ],
   });
 });

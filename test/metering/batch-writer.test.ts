@@ -134,11 +134,25 @@ test("spills rows to the journal while the database fails, and writes them when 
   await waitUntil(() => journal.hasSpilled, "the row in the journal");
   writer.enqueue(new Request("2", journal).end());
   expect(writer.isHealthy).toBe(false);
+  expect(writer.waitingRows).toBe(2);
   down = false;
   await waitUntil(() => rows.size === 2, "both rows");
   await waitUntil(() => writer.isHealthy, "the writer to be healthy");
   expect(health).toEqual([false, true]);
   expect(journal.hasSpilled).toBe(false);
+  expect(writer.waitingRows).toBe(0);
+});
+
+test("counts only the rows of ended requests as waiting", async () => {
+  const { rows, store } = createTable();
+  const { journal, writer } = start(store);
+  const request = new Request("1", journal, Date.now() + 60_000);
+  writer.enqueue(request);
+  expect(writer.waitingRows).toBe(0);
+  request.end();
+  expect(writer.waitingRows).toBe(1);
+  await waitUntil(() => rows.size === 1, "the row");
+  await waitUntil(() => writer.waitingRows === 0, "no row to wait");
 });
 
 test("writes a row that is queued while a write hangs", async () => {

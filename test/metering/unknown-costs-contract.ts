@@ -79,6 +79,28 @@ export function unknownCostsContract(open: OpenDatabase): void {
     expect(await readBudgets(database)).toMatchObject([{ spent: 7, presumed: 0, leased: 0 }]);
   });
 
+  test("raises the alert for a corrected cost above its reservation once, and only if the row changed", async () => {
+    const database = await open();
+    await insertRequests(database, [
+      createUnknownRow(1, { reserved_nanodollars: 6, reserved_in: "key:day" }),
+      createUnknownRow(2, { reserved_nanodollars: 7, reserved_in: "key:day" }),
+      createUnknownRow(3),
+    ]);
+    const readCostAlerts = () =>
+      database.kysely.selectFrom("alerts").selectAll().where("type", "=", "cost_above_reservation").execute();
+    await runCorrection({ database, findGeneration: findEvery, isDryRun: true });
+    expect(await readCostAlerts()).toEqual([]);
+    const options = { database, findGeneration: findEvery };
+    const [a, b] = await Promise.all([runCorrection(options), runCorrection(options)]);
+    expect(a.summary.aboveReservation + b.summary.aboveReservation).toBe(1);
+    const alerts = await readCostAlerts();
+    expect(alerts).toMatchObject([{ id: `cost_above_reservation:${createUnknownRow(1).id}` }]);
+    expect(JSON.parse(alerts[0]?.data ?? "")).toMatchObject({
+      reserved_usd: "0.000000006",
+      cost_usd: "0.000000007",
+    });
+  });
+
   test("leaves rows unknown that OpenRouter does not know and rows without a generation id", async () => {
     const database = await open();
     await insertRequests(database, [

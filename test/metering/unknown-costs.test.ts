@@ -66,6 +66,24 @@ test("an invalid record leaves its row unknown and the other rows are corrected"
   expect(end.error).toBeInstanceOf(GatewayError);
 });
 
+test("corrects all other rows when the lookups of some rows always fail with a 500", async () => {
+  // The second of these rows is the last row of the first page.
+  const { database } = await openWithRows(503);
+  const { summary, end } = await runCorrection({
+    database,
+    findGeneration: (id) =>
+      id === "gen-1" || id === "gen-499"
+        ? Promise.reject(new LookupRefused(500, {}))
+        : Promise.resolve(GENERATION_RECORD),
+  });
+  expect(summary).toMatchObject({ found: 503, corrected: 501, stillUnknown: 2 });
+  expect(summary.rows.map(({ row, reason }) => [row.generation_id, reason])).toEqual([
+    ["gen-1", "failed"],
+    ["gen-499", "failed"],
+  ]);
+  expect(end).toMatchObject({ isInterrupted: false, error: expect.any(LookupRefused) });
+}, 30_000);
+
 test("an interruption keeps the corrections of the lookups in progress and sends no further lookup", async () => {
   const { database, rows } = await openWithRows(20);
   const stopping = new AbortController();

@@ -1,5 +1,5 @@
 import { Registry } from "prom-client";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { CollectorRegistry } from "../../src/metrics/collector-registry.ts";
 
 /** Creates a registry, and records what it logs. */
@@ -81,6 +81,20 @@ test("a collector that hangs delays one scrape until its deadline, and its late 
   await new Promise(setImmediate);
   expect(await scrape()).toMatch(/^slow 3$/m);
   expect(reads).toBe(1);
+});
+
+test("a collector that hangs counts a failure every minute, and not only one", async () => {
+  const { collectors, logs, scrape } = createCollectors();
+  const read = () => new Promise<never>(() => {});
+  collectors.add({ name: "hung", metrics: { a: HELP, b: HELP }, read, deadlineMs: 50 });
+  await scrape();
+  expect(await scrape()).toContain('sluice_collector_failures_total{collector="hung"} 1\n');
+  const later = performance.now() + 61_000;
+  const clock = vi.spyOn(performance, "now").mockReturnValue(later);
+  await scrape();
+  expect(await scrape()).toContain('sluice_collector_failures_total{collector="hung"} 2\n');
+  clock.mockRestore();
+  expect(logs).toHaveLength(2);
 });
 
 test("many scrapers cause one read in the time of the cache, even of a collector that fails", async () => {

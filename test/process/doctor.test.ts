@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
 import type { Finding } from "../../src/doctor/finding.ts";
@@ -135,3 +136,19 @@ test(
   },
   EXIT_MS,
 );
+
+test("a frozen disk fails within the deadline, and the other checks still run", async () => {
+  const directory = createTemporaryDirectory();
+  // Opening a pipe that nobody writes to blocks, as any call to a frozen disk does.
+  execFileSync("mkfifo", [join(directory, "sluice.db")]);
+  const env = { OPENROUTER_API_KEY: "sk-or-secret", DATA_DIR: directory, UPSTREAM_CONNECT_TIMEOUT_MS: "100" };
+  const upstream = { OPENROUTER_BASE_URL: "http://127.0.0.1:1/api/v1" };
+  const { code, stdout } = await doctor({ ...env, ...upstream }, "--json");
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+  const find = (name: string) => findings.filter(({ check }) => check === name);
+  expect(find("database")).toEqual([
+    expect.objectContaining({ status: "failed", finding: "The check did not end within 20 s." }),
+  ]);
+  expect(find("upstream")[0]?.finding).toContain("ECONNREFUSED");
+  expect(code).toBe(1);
+}, 90_000);

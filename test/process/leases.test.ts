@@ -51,7 +51,7 @@ test(
     ]);
     expect(await run("leases", "release", "dead")).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/released_usd\ndead +0\.250000000\n/),
+      stdout: expect.stringMatching(/released_usd\nkey:key_1 +total +- +0\.250000000\n/),
     });
     expect(await run("leases", "release", "dead")).toMatchObject({
       code: 1,

@@ -80,6 +80,17 @@ test(
       code: 1,
       stderr: expect.stringContaining("--reason"),
     });
+    const incomplete = ["--cost-usd", "0.0123", "--reason", "activity page"];
+    expect(await runReconcile(env, ...incomplete)).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringContaining("--cost-usd and --reason need --row"),
+    });
+    const mistyped = ["--row", unasked.id, "--cost-usd", "1000.01", "--reason", "activity page"];
+    expect(await runReconcile(env, ...mistyped)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("at most 1000"),
+    });
     const stated = await runReconcile(env, ...row, "--reason", "activity page", "--json");
     expect(JSON.parse(stated.stdout)).toMatchObject({ row: unasked.id, cost_usd: "0.012300000" });
     expect(await runReconcile(env, ...row, "--reason", "again")).toMatchObject({

@@ -60,7 +60,7 @@ test.each([
 ])(
   "a gateway %s takes less than 10 MiB of memory for each error response with megabytes of %s",
   // The measured peak depends on when the garbage collector runs.
-  { timeout: 90_000, retry: 2 },
+  { timeout: 240_000, retry: 2 },
   async (ledger, _, response) => {
     const { call, pid } = await start(
       (socket) => void socket.write(response),
@@ -75,7 +75,7 @@ test.each([
 
 test(
   "the gateway takes little memory for an endless response to a slow client, and aborts the response at RESPONSE_LIMIT_BYTES",
-  { timeout: 90_000, retry: 2 },
+  { timeout: 240_000, retry: 2 },
   async () => {
     const event = formatChunk(`: ${"x".repeat(65_000)}\n\n`);
     const { upstream, call, pid } = await start(

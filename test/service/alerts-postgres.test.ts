@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { enqueueAlert } from "../../src/alerts/sql/enqueue-alert.ts";
 import { createUnknownCostAlert } from "../../src/alerts/alert.ts";
 import { enqueueAlertContract } from "../alerts/sql/enqueue-alert-contract.ts";
-import { unknownCostAlertsContract } from "../metering/sql/unknown-cost-alerts-contract.ts";
+import { costAlertsContract } from "../metering/sql/cost-alerts-contract.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { startTestSimulator } from "../support/simulator.ts";
@@ -20,7 +20,7 @@ afterAll(() => postgres.close());
 
 const open = async () => openTestDatabase(await postgres.createDatabase());
 enqueueAlertContract(open);
-unknownCostAlertsContract(open);
+costAlertsContract(open);
 
 const ALERTS = 40;
 

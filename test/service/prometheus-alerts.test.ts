@@ -18,7 +18,7 @@ async function waitForEvaluation({ prometheus }: MonitoredGateways): Promise<voi
 }
 
 test(
-  "SluiceDown is pending for the gateway that was killed, and no alert before",
+  "SluiceDown and SluiceHalfDown are pending when the only gateway was killed, and no alert before",
   async () => {
     const monitored = await startMonitoredGateways(1);
     const { gateways, prometheus } = monitored;
@@ -27,8 +27,9 @@ test(
     expect(await listNames(monitored)).toEqual([]);
     await gateway!.replica.kill();
     const alert = await prometheus.waitForAlert("SluiceDown");
-    expect(alert.labels).toMatchObject({ instance: gateway!.instance, severity: "critical" });
+    expect(alert.labels).toMatchObject({ instance: gateway!.instance, severity: "warning" });
     expect(alert.annotations["summary"]).toBe(`Sluice ${gateway!.instance} does not respond to scrapes`);
+    expect((await prometheus.waitForAlert("SluiceHalfDown")).labels).toMatchObject({ severity: "critical" });
   },
   TIMEOUT_MS,
 );

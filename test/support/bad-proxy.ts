@@ -13,6 +13,8 @@ export interface ProxyFaults {
   readonly replaces?: readonly [text: string, by: string];
   /** Destroys the connection when a response is silent for this long. */
   readonly idleMs?: number;
+  /** Ends a silent response regularly, in place of destroying its connection. */
+  readonly endsRegularly?: boolean;
   /** Destroys the connection this long after the request. */
   readonly totalMs?: number;
   /** Responds with this status and these headers itself. */
@@ -80,7 +82,9 @@ function respond(upstream: IncomingMessage, response: ServerResponse, faults: Pr
   response.writeHead(upstream.statusCode ?? 0, headers);
   const held: Buffer[] = [];
   const silence =
-    faults.idleMs === undefined ? undefined : setTimeout(() => response.destroy(), faults.idleMs).unref();
+    faults.idleMs === undefined
+      ? undefined
+      : setTimeout(() => (faults.endsRegularly ? response.end() : response.destroy()), faults.idleMs).unref();
   upstream.on("data", (bytes: Buffer) => {
     silence?.refresh();
     const [text, by] = faults.replaces ?? ["", ""];

@@ -61,7 +61,10 @@ export function readRules(): readonly Rule[] {
 
 /** Replaces the variables of the dashboard as Grafana does when "All" is chosen. */
 export const substitute = (expression: string): string =>
-  expression.replaceAll(/\$(?:job|namespace|instance|model)\b/g, ".*").replaceAll("$__rate_interval", "1m");
+  expression
+    .replaceAll("$job", "(sluice)")
+    .replaceAll(/\$(?:namespace|instance|model)\b/g, ".*")
+    .replaceAll("$__rate_interval", "1m");
 
 /** Returns every expression of the dashboard and of the rules, with its place. */
 export function listExpressions(): readonly { readonly place: string; readonly expr: string }[] {

@@ -1,4 +1,5 @@
 import { type Socket, connect } from "node:net";
+import { StringDecoder } from "node:string_decoder";
 import { onTestFinished } from "vitest";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../tools/simulator/simulator.ts";
 import { waitFor } from "./wait.ts";
@@ -117,15 +118,19 @@ export function sendRaw(
 ): Promise<SocketResponse> {
   const socket: Socket = connect(Number(new URL(simulator.origin).port), "127.0.0.1");
   const reads: Buffer[] = [];
+  const decoder = new StringDecoder();
+  let received = "";
   const response = new Promise<SocketResponse>((resolve) => {
     const finish = (ending: string): void => {
       socket.destroy();
       const all = Buffer.concat(reads);
       resolve({ bytes: all, text: all.toString(), reads, ending });
     };
-    socket.on("data", (chunk) => {
-      reads.push(Buffer.from(chunk as Buffer));
-      if (isEnough(Buffer.concat(reads).toString())) finish("open");
+    socket.on("data", (chunk: Buffer) => {
+      reads.push(Buffer.from(chunk));
+      // A response may arrive in thousands of reads, so each is decoded once.
+      received += decoder.write(chunk);
+      if (isEnough(received)) finish("open");
     });
     socket.on("end", () => finish("end"));
     socket.on("error", (error: NodeJS.ErrnoException) => finish(String(error.code)));

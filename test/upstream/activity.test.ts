@@ -84,6 +84,15 @@ test("finds the gateway's key by its label on any page, if only one key has the 
   expect(await findKeyHash(connect(baseUrl), KEYS)).toBeUndefined();
 });
 
+test("names the setting when OpenRouter refuses the key of the gateway", async () => {
+  const { managementKey } = KEYS;
+  const simulator = await startTestSimulator({ managementKey, apiKeys: ["another"] });
+  const error = await findKeyHash(connect(simulator.baseUrl), KEYS).catch(String);
+  expect(error).toContain(
+    "OpenRouter refused OPENROUTER_API_KEY for /key with status 401; set it to a valid key.",
+  );
+});
+
 test("names the setting when OpenRouter refuses the management key, without the key itself", async () => {
   const simulator = await startTestSimulator({ managementKey: "another" });
   const error = await findKeyHash(connect(simulator.baseUrl), KEYS).catch(String);

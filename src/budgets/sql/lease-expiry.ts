@@ -116,12 +116,12 @@ interface Return {
   readonly amounts: readonly ReturnedAmount[];
 }
 
-/** @returns the sum of the returned amounts, in nanodollars. */
+/** @returns the amounts that were returned, in nanodollars. */
 async function returnInTransaction(
   database: Database,
   transaction: Kysely<Tables>,
   { instance, amounts }: Return,
-): Promise<bigint> {
+): Promise<BudgetAmount[]> {
   const ids = amounts.map(({ id }) => ({ instance, ...id }));
   await lockPeriods(database, transaction, uniqueBudgets(ids));
   const rows = await lockLeases(database, transaction, ids);
@@ -141,7 +141,7 @@ async function returnInTransaction(
   for (const { row, taking } of parts)
     if (taking === row.amount_nanodollars && unused.has(formatBudgetId(toBudgetId(row))))
       await deleteLease(transaction, row);
-  return parts.reduce((sum, { taking }) => sum + BigInt(taking), 0n);
+  return parts.map(({ id, taking }) => ({ id, nanodollars: taking }));
 }
 
 async function deleteLease(transaction: Kysely<Tables>, row: BudgetLeaseTable): Promise<void> {
@@ -174,14 +174,14 @@ export async function releaseLeases(database: Database, instance: string): Promi
     .execute((transaction) => releaseInTransaction(database, transaction, instance));
 }
 
-/** Releases leases as {@link releaseLeases} does, in a transaction. @returns the sum of the amounts, in nanodollars. */
+/** Releases leases as {@link releaseLeases} does, in a transaction. @returns the released amounts. */
 export async function releaseInTransaction(
   database: Database,
   transaction: Kysely<Tables>,
   instance: string,
-): Promise<bigint> {
+): Promise<BudgetAmount[]> {
   const leases = await readLeases(transaction, instance);
-  if (leases.length === 0) return 0n;
+  if (leases.length === 0) return [];
   // A lease gives what it has under its lock: a settlement may have added the rest of a reservation since the read.
   const amounts = leases.map(({ id }) => ({ id, nanodollars: Number.MAX_SAFE_INTEGER, isUnused: true }));
   return returnInTransaction(database, transaction, { instance, amounts });

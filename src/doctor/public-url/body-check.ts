@@ -3,6 +3,8 @@ import { formatBytes } from "../finding-text.ts";
 import type { HttpProbe, Observation } from "./http-probe.ts";
 import { explainFault, readGatewayError } from "./response-faults.ts";
 
+/** Enough for a slow connection of 1 Mbit/s. */
+const UPLOAD_TIMEOUT_MS = 60_000;
 /** Prompts with images have several MiB, and nginx's default limit is 1 MiB. */
 const BODY_BYTES = 4 * 1_048_576;
 
@@ -14,7 +16,12 @@ export async function checkBody(probe: HttpProbe, limitBytes: number | undefined
   const length = Math.min(BODY_BYTES, limitBytes ?? BODY_BYTES);
   const head = '{"model":0,"padding":"';
   const body = Buffer.from(`${head}${"x".repeat(Math.max(0, length - head.length - 2))}"}`);
-  const observation = await probe.send({ method: "POST", path: "/chat/completions", body });
+  const observation = await probe.send({
+    method: "POST",
+    path: "/chat/completions",
+    body,
+    timeoutMs: UPLOAD_TIMEOUT_MS,
+  });
   return [explainUpload(observation, body.length), ...explainContinue(observation)];
 }
 

@@ -6,6 +6,7 @@ import {
   request as requestHttp,
 } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
 
 /** Time that a server has for its `100 Continue` before the body is sent anyway. */
 const CONTINUE_WAIT_MS = 2_000;
@@ -28,6 +29,7 @@ export interface Observation {
   readonly headers: IncomingHttpHeaders;
   readonly headMs: number;
   readonly pieces: readonly Piece[];
+  /** The whole body as text, decompressed. */
   readonly body: string;
   /** Whether the response ended as its framing requires. */
   readonly isComplete: boolean;
@@ -48,6 +50,8 @@ export interface ProbeRequest {
   readonly path: string;
   /** Sent after the server has agreed to read it (`Expect: 100-continue`), or after two seconds. */
   readonly body?: Buffer;
+  /** Time for the whole exchange. */
+  readonly timeoutMs: number;
 }
 
 /** Sends requests to the public URL of a gateway as a client does, by HTTP/1.1, and observes the responses. */
@@ -68,7 +72,7 @@ export class HttpProbe {
   }
 
   /** Sends a request. @returns the observation, also of a failed request; it never rejects. */
-  send({ method, path, body }: ProbeRequest): Promise<Observation> {
+  send({ method, path, body, timeoutMs }: ProbeRequest): Promise<Observation> {
     const url = this.#baseUrl + path;
     const requestId = `doctor-${randomUUID()}`;
     const headers = {
@@ -88,6 +92,8 @@ export class HttpProbe {
     const send = url.startsWith("https:") ? requestHttps : requestHttp;
     const request = send(url, { method, headers, agent: this.#agent, signal: this.#signal });
     const recorder = new Recorder(requestId, resolve);
+    const deadline = setTimeout(() => request.destroy(createTimeoutError(timeoutMs)), timeoutMs);
+    request.on("close", () => clearTimeout(deadline));
     request.on("error", (error) => recorder.end(error));
     request.on("response", (response) => recorder.read(response, request.reusedSocket));
     if (body) {
@@ -106,6 +112,24 @@ export class HttpProbe {
   close(): void {
     this.#agent.destroy();
   }
+}
+
+/** Decompresses a body, so that an error that a proxy has compressed can be read. A body with a mistake is returned as it is. */
+function decodeBody(bytes: Buffer, encoding: string | undefined): string {
+  const options = { maxOutputLength: BODY_MAX_BYTES };
+  try {
+    if (encoding === "gzip") return gunzipSync(bytes, options).toString();
+    if (encoding === "deflate") return inflateSync(bytes, options).toString();
+    if (encoding === "br") return brotliDecompressSync(bytes, options).toString();
+  } catch {
+    // A stream that was cut off, or a proxy that compresses wrongly; the header is a finding of its own.
+  }
+  return bytes.toString();
+}
+
+function createTimeoutError(timeoutMs: number): Error {
+  const error = new Error(`no complete response arrived within ${Math.round(timeoutMs / 1_000)} s`);
+  return Object.assign(error, { code: "ETIMEDOUT" });
 }
 
 /** Collects the observations of one request. */
@@ -148,7 +172,10 @@ class Recorder {
       headers: response?.headers ?? {},
       headMs: this.#headMs,
       pieces: this.#pieces,
-      body: Buffer.concat(this.#pieces.map(({ bytes }) => bytes)).toString(),
+      body: decodeBody(
+        Buffer.concat(this.#pieces.map(({ bytes }) => bytes)),
+        response?.headers["content-encoding"],
+      ),
       isComplete: error === undefined && response?.complete === true,
       endMs: performance.now() - this.#startedAt,
       error,

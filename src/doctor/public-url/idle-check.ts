@@ -1,5 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DiagnosticPlan } from "../../endpoints/diagnostic-stream.ts";
+import {
+  DIAGNOSTIC_DURATION_MAX_MS,
+  DIAGNOSTIC_EVENTS_MAX,
+  type DiagnosticPlan,
+} from "../../endpoints/diagnostic-stream.ts";
 import { failed, ok, type Result, warning } from "../finding.ts";
 import { formatMs } from "../finding-text.ts";
 import type { HttpProbe, Observation } from "./http-probe.ts";
@@ -11,9 +15,7 @@ const TIMEOUT_SETTINGS =
 
 /** Time that events continue after the time at which a silent stream was cut. */
 const LONGER_MS = 5_000;
-/** The longest interval between events that no proxy mistakes for silence. */
 const BUSY_INTERVAL_MS = 1_000;
-const BUSY_EVENTS_MAX = 100;
 const RETRY_MS = 500;
 
 /**
@@ -24,19 +26,16 @@ export async function checkIdle(probe: HttpProbe, idleMs: number): Promise<Resul
   const observation = await requestStream(probe, { events: 1, intervalMs: 0, idleMs });
   const fault = explainFault(observation);
   if (fault) return [fault];
-  if (observation.isComplete) return [ok(`A stream may be silent for ${formatMs(idleMs)}.`)];
+  if (isWhole(observation)) return [ok(`A stream may be silent for ${formatMs(idleMs)}.`)];
   const silentMs = observation.endMs - (observation.pieces.at(-1)?.atMs ?? observation.headMs);
   return [await explainCut(probe, silentMs, observation)];
 }
 
 async function explainCut(probe: HttpProbe, silentMs: number, { error }: Observation): Promise<Result> {
-  const durationMs = silentMs + LONGER_MS;
-  const intervalMs = Math.min(BUSY_INTERVAL_MS, silentMs / 4);
-  const events = Math.min(BUSY_EVENTS_MAX, Math.ceil(durationMs / intervalMs));
   const finding = `A stream was cut off after ${formatMs(silentMs)} of silence${error ? "" : " (with a regular end, so that clients take it for complete)"}`;
-  const busy = await requestBusyStream(probe, { events, intervalMs: Math.round(intervalMs), idleMs: 0 });
+  const busy = await requestBusyStream(probe, planBusyStream(silentMs));
   if (explainFault(busy)) return failed(`${finding}.`, `Raise the idle timeout: ${TIMEOUT_SETTINGS}.`);
-  if (busy.isComplete && busy.body.endsWith("data: [DONE]\n\n"))
+  if (isWhole(busy))
     return failed(
       `${finding}; a stream of ${formatMs(busy.endMs)} without silence was not. Something in front of the gateway has an idle timeout.`,
       `Raise it: ${TIMEOUT_SETTINGS}. OpenRouter's keep-alive bytes shorten most silences, but not all.`,
@@ -45,6 +44,22 @@ async function explainCut(probe: HttpProbe, silentMs: number, { error }: Observa
     `Streams are cut off after ${formatMs(busy.endMs)}, with and without silence: something in front of the gateway limits their duration.`,
     `Raise the total timeout of responses, such as the route timeout of Envoy or Istio (timeout: 0s) or the timeout of the backend service at Google Cloud (timeoutSec), to at least an hour.`,
   );
+}
+
+/** A proxy may end the response regularly when it cuts a stream off, so the end of the body counts as well. */
+function isWhole({ isComplete, body }: Observation): boolean {
+  return isComplete && body.endsWith("data: [DONE]\n\n");
+}
+
+/** Plans a stream that lasts longer than the one that was cut off after a silence, and that no proxy takes for silent. */
+export function planBusyStream(silentMs: number): DiagnosticPlan {
+  // Up to one ms for each interval is added by rounding.
+  const longestMs = DIAGNOSTIC_DURATION_MAX_MS - DIAGNOSTIC_EVENTS_MAX;
+  const durationMs = Math.min(silentMs + LONGER_MS, longestMs);
+  const intervals = DIAGNOSTIC_EVENTS_MAX - 1;
+  // Long streams need longer intervals, because the number of events is limited.
+  const intervalMs = Math.ceil(Math.max(durationMs / intervals, Math.min(BUSY_INTERVAL_MS, silentMs / 4)));
+  return { events: Math.ceil(durationMs / intervalMs) + 1, intervalMs, idleMs: 0 };
 }
 
 /**

@@ -1,4 +1,6 @@
 import { isBaseUrl } from "../../config/values.ts";
+import { DIAGNOSTIC_DURATION_MAX_MS } from "../../endpoints/diagnostic-stream.ts";
+import { formatMs } from "../finding-text.ts";
 import { failed, ok, type Result, warning } from "../finding.ts";
 import { checkBody } from "./body-check.ts";
 import { HttpProbe, type Observation } from "./http-probe.ts";
@@ -20,7 +22,7 @@ export interface PublicUrlOptions {
 
 /** Checks how the proxies in front of a gateway treat its responses. The checks run one after the other, and call no model. */
 export async function checkPublicUrl(options: PublicUrlOptions, signal: AbortSignal): Promise<Result[]> {
-  const { url, key } = options;
+  const { url, key, idleMs } = options;
   if (!isBaseUrl(url))
     return [
       failed(
@@ -35,6 +37,13 @@ export async function checkPublicUrl(options: PublicUrlOptions, signal: AbortSig
           ? "SLUICE_KEY is not set, and the public URL is checked with a key of the gateway."
           : "SLUICE_KEY is not a key: it contains spaces or other characters that no key has.",
         "Create a key with npm run sluice -- keys create --name doctor, and set SLUICE_KEY to it. It is not an option, because other users can see the arguments of a command.",
+      ),
+    ];
+  if (idleMs > DIAGNOSTIC_DURATION_MAX_MS)
+    return [
+      failed(
+        `--idle is longer than the ${formatMs(DIAGNOSTIC_DURATION_MAX_MS)} that the gateway allows.`,
+        "Pass --idle 10m or less.",
       ),
     ];
   const probe = new HttpProbe(url, key, signal);

@@ -1,24 +1,30 @@
+import { type ErrorCode, isErrorCode } from "../../errors.ts";
 import { readFields } from "../../json-values.ts";
 import { failed, type Result } from "../finding.ts";
 import { describeError, readErrorCode } from "../finding-text.ts";
 import type { Observation } from "./http-probe.ts";
 
-/** Returns the code of an error of the gateway, which repeats the id of the request; undefined if something else sent it. */
-export function readGatewayError({ headers, requestId, body }: Observation): string | undefined {
-  if (headers["x-request-id"] !== requestId) return undefined;
+/**
+ * Returns the code of an error of the gateway; undefined if something else sent the response. The id of the request is no
+ * evidence, because a proxy may replace it, or may repeat it in its own errors.
+ */
+export function readGatewayError({ body }: Observation): ErrorCode | undefined {
   try {
     const { code } = readFields(readFields(JSON.parse(body))["error"]);
-    return typeof code === "string" ? code : undefined;
+    return typeof code === "string" && isErrorCode(code) ? code : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Explains why a request got no response or an error. @returns undefined if the response is a 200. */
+/** Explains why a request got no response, an error, or the response of another server. @returns undefined for a stream. */
 export function explainFault(observation: Observation): Result | undefined {
-  const { status, error } = observation;
+  const { status, error, headers, body } = observation;
   if (status === undefined) return explainFailure(error ?? new Error("no response"));
-  if (status === 200) return undefined;
+  if (status === 200)
+    return headers["content-type"]?.startsWith("text/event-stream") || body.includes('"event":1')
+      ? undefined
+      : explainForeign(observation);
   if (status >= 300 && status < 400) return explainRedirect(observation);
   const code = readGatewayError(observation);
   return code === undefined ? explainProxyError(observation) : explainGatewayError(status, code);
@@ -42,6 +48,14 @@ function explainFailure(error: Error): Result {
   return failed(
     finding,
     "Start the load balancer, open its port in the firewall, and check that it knows the address of the gateway.",
+  );
+}
+
+function explainForeign({ headers }: Observation): Result {
+  const type = headers["content-type"] ?? "no content-type";
+  return failed(
+    `Something in front of the gateway responds with a document of its own (200, ${type}); the request did not reach a Sluice gateway.`,
+    "Correct host and path of --url, such as https://gateway.example.com/openai/v1, and let the proxy forward this path to the gateway.",
   );
 }
 

@@ -36,8 +36,8 @@ export interface Segment {
   sizeBytes: number;
   /** Time in ms since 1970. */
   readonly createdAt: number;
-  /** Whether the segment has spilled rows that are not in the database yet. */
-  hasSpilledRows: boolean;
+  /** Number of spilled rows that are not in the database yet. */
+  spilledRows: number;
   /** Whether some lines cannot be read. Such a segment is renamed instead of deleted. */
   isDamaged: boolean;
 }
@@ -116,7 +116,7 @@ export class Journal {
   /** Stores rows that cannot be written to the database now. @throws JournalFull if they cannot be written here either. */
   spill(rows: readonly RequestRow[]): void {
     this.#groupCommit.flush();
-    for (const row of rows) this.#append(formatEntry([ENTRY.row, row]), true);
+    for (const row of rows) this.#append(formatEntry([ENTRY.row, row]), 1);
   }
 
   /** Stores a row that the database rejects in a separate file, so that the operator can inspect it. */
@@ -129,20 +129,20 @@ export class Journal {
   release(segment: Segment): void {
     segment.liveEntries--;
     // An idle process would otherwise keep entries of ended requests until it exits, and a recovery would replay them.
-    if (segment === this.#current && segment.liveEntries === 0 && !segment.hasSpilledRows)
+    if (segment === this.#current && segment.liveEntries === 0 && segment.spilledRows === 0)
       this.#closeSegment();
     else this.#deleteUnneeded(segment);
   }
 
   /** Returns the segments with spilled rows. Closes the current segment if it has any, so that no returned segment grows. */
   takeSpilled(): Segment[] {
-    if (this.#current?.hasSpilledRows) this.#closeSegment();
-    return [...this.#segments].filter(({ hasSpilledRows }) => hasSpilledRows);
+    if (this.#current && this.#current.spilledRows > 0) this.#closeSegment();
+    return [...this.#segments].filter(({ spilledRows }) => spilledRows > 0);
   }
 
   /** Marks that the rows of a segment are in the database. @param isDamaged whether some lines could not be read. */
   markReplayed(segment: Segment, isDamaged = false): void {
-    segment.hasSpilledRows = false;
+    segment.spilledRows = 0;
     segment.isDamaged = isDamaged;
     this.#deleteUnneeded(segment);
   }
@@ -166,10 +166,16 @@ export class Journal {
     return this.#maxBytes;
   }
 
+  /** Number of spilled rows that are not in the database yet. */
+  get spilledRows(): number {
+    let rows = 0;
+    for (const { spilledRows } of this.#segments) rows += spilledRows;
+    return rows;
+  }
+
   /** Whether any segment has spilled rows that are not in the database yet. */
   get hasSpilled(): boolean {
-    for (const { hasSpilledRows } of this.#segments) if (hasSpilledRows) return true;
-    return false;
+    return this.spilledRows > 0;
   }
 
   /**
@@ -185,9 +191,9 @@ export class Journal {
 
   /**
    * Writes complete lines.
-   * @param areRows whether the lines are spilled rows. The journal keeps their segment until the database has the rows.
+   * @param spilledRows number of spilled rows in the lines. The journal keeps their segment until the database has the rows.
    */
-  #append(lines: string, areRows = false): void {
+  #append(lines: string, spilledRows = 0): void {
     const segment = this.#current ?? this.#openSegment();
     const bytes = Buffer.byteLength(lines);
     try {
@@ -202,7 +208,7 @@ export class Journal {
     segment.sizeBytes += bytes;
     this.#sizeBytes += bytes;
     // Must be set before the segment may be closed, because closing deletes a segment without needed entries.
-    if (areRows) segment.hasSpilledRows = true;
+    segment.spilledRows += spilledRows;
     if (segment.sizeBytes > this.#segmentMaxBytes) this.#closeSegment();
   }
 
@@ -231,7 +237,7 @@ export class Journal {
       liveEntries: 0,
       sizeBytes: 0,
       createdAt: Date.now(),
-      hasSpilledRows: false,
+      spilledRows: 0,
       isDamaged: false,
     };
     this.#segments.add(this.#current);
@@ -249,7 +255,7 @@ export class Journal {
   }
 
   #deleteUnneeded(segment: Segment): void {
-    if (segment === this.#current || segment.liveEntries > 0 || segment.hasSpilledRows) return;
+    if (segment === this.#current || segment.liveEntries > 0 || segment.spilledRows > 0) return;
     if (!this.#segments.delete(segment)) return;
     this.#sizeBytes -= segment.sizeBytes;
     if (segment.isDamaged) renameSync(segment.path, getDamagedPath(segment.path));

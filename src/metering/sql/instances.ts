@@ -6,7 +6,7 @@ import { INTERRUPTED, type RequestRow, STATE, UNKNOWN_COST } from "../record.ts"
 import { changeBudgets } from "./budget-changes.ts";
 import { addToRollups } from "./rollups.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
-import { alertUnknownCosts } from "./unknown-cost-alerts.ts";
+import { alertCosts } from "./cost-alerts.ts";
 
 /** A gateway process, from its start to its last heartbeat. Times are ms since 1970 by the database's clock. */
 interface InstanceTable {
@@ -132,7 +132,7 @@ export async function adoptOrphans(
     await addToRollups(database, transaction, givenUp);
     const orphans = [...adopted, ...givenUp].map((row) => ({ row, before: STATE.open }));
     await changeBudgets(database, transaction, orphans);
-    await alertUnknownCosts(database, transaction, givenUp);
+    await alertCosts(database, transaction, givenUp);
     return givenUp;
   });
   // Locks rows of budgets again. In the same transaction, this could cause a deadlock with a process that draws money.

@@ -2,17 +2,20 @@ import { type Expression, sql } from "kysely";
 import { DAY_MS } from "../../durations.ts";
 import type { Database } from "../../store/database.ts";
 import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
+import { WAS_SERVED } from "./served-requests.ts";
 import { FINAL_STATES, STATE, toRowIdPrefix } from "../record.ts";
 
-const GROUP_SUMS = [
+/** The sums that the ledger and OpenRouter's activity both have. Money is in nanodollars. */
+export const COMPARED_SUMS = [
   "requests",
-  "unknown_requests",
   "prompt_tokens",
   "completion_tokens",
   "reasoning_tokens",
   "cost_nanodollars",
   "byok_nanodollars",
 ] as const;
+
+const GROUP_SUMS = [...COMPARED_SUMS, "unknown_requests"] as const;
 type GroupSum = (typeof GROUP_SUMS)[number];
 
 /** The sums of one UTC day, by the model that was forwarded and the model that responded. */
@@ -62,7 +65,7 @@ function selectRows({ reports }: Database, day: number): Promise<ReadGroup[]> {
     .where("id", ">=", toRowIdPrefix(day))
     .where("id", "<", toRowIdPrefix(day + DAY_MS))
     .where("state", "in", FINAL_STATES)
-    .where((eb) => eb.or([eb("generation_id", "is not", null), eb("cost_nanodollars", ">", 0)]))
+    .where(WAS_SERVED)
     .groupBy(["forwarded_model", "response_model"])
     .$castTo<ReadGroup>()
     .execute();

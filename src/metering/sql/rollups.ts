@@ -4,6 +4,7 @@ import type { Database, Tables } from "../../store/database.ts";
 import { type RequestRow, toSums } from "../record.ts";
 import { addToEndUserRollups } from "./end-user-rollups.ts";
 import { floorToDay, floorToHour } from "./rollup-times.ts";
+import { wasServed } from "./served-requests.ts";
 import { createSumStatements, mergeSums, negateSums, SUM_COLUMNS } from "./sum-statements.ts";
 
 const GROUP_COLUMNS = { key_id: TEXT, model: TEXT, provider: TEXT, endpoint: TEXT };
@@ -101,13 +102,9 @@ function toRollup(row: RequestRow): RollupRow {
     ...toSums(row),
     hour: floorToHour(row.started_at),
     key_id: row.key_id,
+    // A client can send any text as model; only served models enter the permanent sums.
     model: wasServed(row) ? (row.forwarded_model ?? "") : "",
     provider: row.provider ?? "",
     endpoint: row.endpoint,
   };
-}
-
-/** Whether upstream served the request. A client can send any text as model; only served models enter the permanent sums. */
-function wasServed({ generation_id, cost_source }: RequestRow): boolean {
-  return generation_id !== null || cost_source === "stream" || cost_source === "body";
 }

@@ -5,7 +5,7 @@ import { type RequestRow, STATE, type State, type TokenCount, TRANSITIONS } from
 import { changeBudgets } from "./budget-changes.ts";
 import { addToRollups } from "./rollups.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
-import { alertUnknownCosts } from "./unknown-cost-alerts.ts";
+import { alertCosts } from "./cost-alerts.ts";
 
 /** Time after which another replica may claim the same rows. It is longer than the timeout of a cost lookup. */
 const CLAIM_MS = 15_000;
@@ -130,6 +130,6 @@ export async function settleLockedRow(
   const after = { ...before, ...changes };
   await addToRollups(database, transaction, [after], before.state === STATE.unknown ? [before] : []);
   await changeBudgets(database, transaction, [{ row: after, before: before.state }]);
-  await alertUnknownCosts(database, transaction, [after]);
+  await alertCosts(database, transaction, [after]);
   return after;
 }

@@ -4,7 +4,7 @@ import type { Database, Tables } from "../../store/database.ts";
 import { INTERRUPTED, isFinal, REQUEST_COLUMNS, type RequestRow, STATE, type State } from "../record.ts";
 import { changeBudgets } from "./budget-changes.ts";
 import { addToRollups } from "./rollups.ts";
-import { alertUnknownCosts } from "./unknown-cost-alerts.ts";
+import { alertCosts } from "./cost-alerts.ts";
 
 /**
  * The condition under which a write replaces a stored row; see `TRANSITIONS`. Writes are idempotent: every process may write
@@ -53,7 +53,7 @@ export async function writeRequests(
       transaction,
       changed.map((row) => ({ row, before: states.get(row.id), isOwnWrite: true })),
     );
-    await alertUnknownCosts(database, transaction, changed);
+    await alertCosts(database, transaction, changed);
     return changed;
   });
 }

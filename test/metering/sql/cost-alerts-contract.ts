@@ -17,8 +17,8 @@ async function readAlerts({ kysely }: Database) {
   return rows.map(({ id, data }) => ({ id, ...(JSON.parse(data) as { record_id: string }) }));
 }
 
-/** Tests of the alerts for unknown costs, for every database. */
-export function unknownCostAlertsContract(open: OpenDatabase): void {
+/** Tests of the alerts for costs, for every database. */
+export function costAlertsContract(open: OpenDatabase): void {
   test("raises one alert for each key and hour with an unknown cost, however often rows are written", async () => {
     const database = await open();
     const rows = [
