@@ -1,6 +1,6 @@
 // Compares the CPU time of the gateway with that of a minimal proxy, the baseline, and checks the ratio against budgets.
 import { type BenchTarget, measureRounds } from "./compare.ts";
-import { startBaseline, startGateway, startUpstream } from "./targets.ts";
+import { startBaseline, startGateway, startMeasuredGateway, startUpstream } from "./targets.ts";
 import { PLAIN, STREAM } from "./load.ts";
 import { measureMetering } from "./metering.ts";
 import { type BenchOptions, readOptions } from "./options.ts";
@@ -21,6 +21,8 @@ const SLICE_STREAMS = 32;
 async function measure(options: BenchOptions): Promise<Verdict[]> {
   const upstreamUrl = await startUpstream();
   if (options.metering) return measureMetering(upstreamUrl, options);
+  if (options.metrics)
+    return compareBoth(await startMeasuredGateway(upstreamUrl), await startGateway(upstreamUrl), options);
   const baseline = await startBaseline(upstreamUrl);
   if (options.baselineTwice) return compareBoth(await startBaseline(upstreamUrl), baseline, options);
   const verdicts = await compareBoth(await startGateway(upstreamUrl), baseline, options, {

@@ -8,6 +8,7 @@ const USAGE = `usage: npm run bench -- [options]
                   --metering 2560)
   --metering      compare two gateways, one with a ledger and one without; takes about ten minutes
   --pairs <n>     with --metering: pairs of processes to compare (default 5, with --quick 2)
+  --metrics       compare a gateway that has metrics with one that has none, which is the baseline then
   --floor-twice   compare the baseline with itself; the difference of the ratio from 1.00 is noise`;
 
 const DEADLINE_MS = 118_000;
@@ -25,6 +26,7 @@ export interface BenchOptions {
   readonly budgetMs: number;
   readonly baselineTwice: boolean;
   readonly metering: boolean;
+  readonly metrics: boolean;
   readonly pairs: number;
   /** Time after which the benchmark fails. */
   readonly deadlineMs: number;
@@ -47,6 +49,7 @@ function parseOptions(): BenchOptions {
       requests: { type: "string" },
       "floor-twice": { type: "boolean", default: false },
       metering: { type: "boolean", default: false },
+      metrics: { type: "boolean", default: false },
       pairs: { type: "string" },
     },
   });
@@ -61,6 +64,7 @@ function parseOptions(): BenchOptions {
     streams: Math.ceil(requests / 10),
     baselineTwice: values["floor-twice"],
     metering,
+    metrics: values.metrics,
     pairs,
     deadlineMs: metering ? pairs * PAIR_DEADLINE_MS : DEADLINE_MS,
   };

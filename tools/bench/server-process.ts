@@ -66,8 +66,8 @@ export function stopServers(): void {
 async function readUrl(child: ChildProcess): Promise<string> {
   if (child.stdout === null) throw new Error("the standard output of a server must be a pipe");
   for await (const line of createInterface(child.stdout)) {
-    const { url } = JSON.parse(line) as { url?: string };
-    if (url !== undefined) return url;
+    const { url, msg } = JSON.parse(line) as { url?: string; msg?: string };
+    if (url !== undefined && msg !== "metrics: listening") return url;
   }
   throw new Error(`${child.spawnargs.at(-1)} ended before it listened`);
 }

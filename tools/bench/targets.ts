@@ -27,6 +27,11 @@ export async function startGateway(upstreamUrl: string): Promise<BenchTarget> {
   return startTarget(GATEWAY_SCRIPT, buildGatewaySettings(upstreamUrl));
 }
 
+/** The same, with metrics that nobody scrapes. */
+export async function startMeasuredGateway(upstreamUrl: string): Promise<BenchTarget> {
+  return startTarget(GATEWAY_SCRIPT, { ...buildGatewaySettings(upstreamUrl), METRICS_PORT: "0" });
+}
+
 /** The same, with a ledger in its own directory. */
 export async function startMeteringGateway(upstreamUrl: string): Promise<BenchTarget> {
   return startTarget(GATEWAY_SCRIPT, {
