@@ -52,16 +52,28 @@ function listPossibleCells(cell: string): string[] {
     .map((piece) => piece.replace(/^[^\p{L}\p{N}\p{P}\p{S}]+/u, ""));
 }
 
+const FORMULA = /^["“`´]*[=+\-@%−]/u;
+
 test("a formatted text has no place at which a spreadsheet could begin a formula", () => {
   assert(
     property(text, (value) => {
       const [cell = ""] = parse(formatCsvLine([value]));
       const isNumber = /^-?\d+(\.\d+)?$/.test(value);
-      const formulas = listPossibleCells(cell).filter((piece) => /^["“`´]*[=+\-@%−]/u.test(piece));
+      const formulas = listPossibleCells(cell).filter((piece) => FORMULA.test(piece));
       expect(formulas).toEqual(isNumber && value.startsWith("-") ? [value] : []);
     }),
     { numRuns: 5_000 },
   );
+});
+
+test("no character hides a formula that follows it", () => {
+  const hiding: string[] = [];
+  for (let code = 0; code < 0x110000; code++) {
+    const value = `${String.fromCodePoint(code).toWellFormed()}=1`;
+    const [cell = ""] = parse(formatCsvLine([value]));
+    if (listPossibleCells(cell).some((piece) => FORMULA.test(piece))) hiding.push(value);
+  }
+  expect(hiding).toEqual([]);
 });
 
 test.each([
@@ -96,6 +108,9 @@ test.each([
   ["a|+1", "'a|'+1"],
   ["a；＝1", "'a；'＝1"],
   ["-1;2", "'-1;2"],
+  ["¨=1", "'¨=1"],
+  ["a;゛=1", "'a;'゛=1"],
+  ["🄁=1", "'🄁'=1"],
 ])("adds an apostrophe before each possible formula in %j", (given, expected) => {
   expect(parse(formatCsvLine([given]))).toEqual([expected]);
 });
