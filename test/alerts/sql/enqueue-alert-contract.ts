@@ -18,14 +18,15 @@ export function enqueueAlertContract(open: OpenDatabase): void {
     expect(await Promise.all([raise(), raise()])).toEqual([false, false]);
     const [row, ...others] = await database.kysely.selectFrom("alerts").selectAll().execute();
     expect(others).toEqual([]);
-    expect({ ...row, data: JSON.parse(row?.data ?? "") as unknown }).toEqual({
+    // PostgreSQL reads its clock for each of the two times.
+    const { created_at = 0, next_attempt_at, data = "", ...rest } = row ?? {};
+    expect({ ...rest, data: JSON.parse(data) as unknown }).toEqual({
       ...ALERT,
       attempts: 0,
       delivered_at: null,
-      created_at: row?.next_attempt_at,
-      next_attempt_at: row?.created_at,
     });
-    expect(Math.abs((row?.created_at ?? 0) - Date.now())).toBeLessThan(10_000);
+    for (const time of [created_at, next_attempt_at ?? 0])
+      expect(Math.abs(time - Date.now())).toBeLessThan(10_000);
   });
 
   test("stores no alert if the transaction of the event is rolled back", async () => {
