@@ -139,7 +139,7 @@ test(
 
 test("a frozen disk fails within the deadline, and the other checks still run", async () => {
   const directory = createTemporaryDirectory();
-  // Opening a pipe that nobody writes to blocks, as any call to a frozen disk does.
+  // Opening a pipe that nobody writes to blocks, like every call to a frozen disk.
   execFileSync("mkfifo", [join(directory, "sluice.db")]);
   const env = { OPENROUTER_API_KEY: "sk-or-secret", DATA_DIR: directory, UPSTREAM_CONNECT_TIMEOUT_MS: "100" };
   const upstream = { OPENROUTER_BASE_URL: "http://127.0.0.1:1/api/v1" };

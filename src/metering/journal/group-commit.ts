@@ -39,7 +39,7 @@ export class GroupCommit {
       try {
         onCommitted(failure);
       } catch (error) {
-        // The other callbacks must be called even if one throws. Its error ends the process, as any uncaught error does.
+        // The other callbacks must be called even if one throws. Its error ends the process, like every uncaught error.
         queueMicrotask(() => {
           throw error;
         });

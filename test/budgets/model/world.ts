@@ -163,7 +163,7 @@ export class World {
     return context.usage === undefined && context.generationId !== undefined;
   }
 
-  /** Looks up the costs of pending requests, as any process does. @param limit maximum number of requests. */
+  /** Looks up the costs of pending requests, like every process. @param limit maximum number of requests. */
   async lookUpCosts(limit: number): Promise<void> {
     await lookUpCosts(this.#options.database, this.reference, limit);
   }
