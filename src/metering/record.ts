@@ -9,6 +9,7 @@ import {
   type RowOf,
   TEXT,
 } from "../store/columns.ts";
+import { isCancelled, isFailed } from "./request-results.ts";
 
 // The definition of a ledger record. The ledger has one record for each admitted request to a model. The code that writes,
 // sums, settles, reports and exports records derives its columns from here. Times are ms since 1970 (UTC), money is in
@@ -153,6 +154,8 @@ export const SUMS = [
   "requests",
   "unknown_requests",
   ...TOKEN_COUNTS,
+  "failed_requests",
+  "cancelled_requests",
   "cost_nanodollars",
   "byok_nanodollars",
 ] as const;
@@ -166,6 +169,8 @@ export function toSums(row: RequestRow): Record<Sum, number> {
     ...NO_SUMS,
     requests: 1,
     unknown_requests: row.state === STATE.unknown ? 1 : 0,
+    failed_requests: isFailed(row) ? 1 : 0,
+    cancelled_requests: isCancelled(row) ? 1 : 0,
     cost_nanodollars: row.cost_nanodollars ?? 0,
     // Without BYOK, the provider's charge is already part of the cost.
     byok_nanodollars: row.is_byok === 1 ? (row.upstream_inference_nanodollars ?? 0) : 0,
