@@ -12,7 +12,9 @@ const listQuery = z.strictObject({
   limit: pageLimitSchema,
   after: queryTextSchema.describe("Id of the last group of the previous page"),
 });
-const listResponse = z.object({ data: z.array(groupSchema) }).describe("A page of groups");
+const listResponse = z
+  .object({ data: z.array(groupSchema).describe("The groups, in the order of their ids") })
+  .describe("A page of groups");
 
 /** Registers the routes that create, list, show, change and delete groups of keys. */
 export function registerGroupRoutes(scope: AdminScope, groups: GroupService): void {

@@ -16,12 +16,13 @@ import {
 const tags = ["keys"];
 const keyResponse = { 200: keySchema, ...errorResponseSchemas };
 const listQuery = z.strictObject({
-  owner: queryTextSchema,
-  group: queryTextSchema.describe("Id or name of a group"),
+  owner: queryTextSchema.describe("Only keys of this owner"),
+  group: queryTextSchema.describe("Only keys of this group, by its id or name"),
   include_revoked: z
     .enum(["true", "false"], { error: "must be true or false" })
     .default("false")
-    .transform((text) => text === "true"),
+    .transform((text) => text === "true")
+    .describe("Whether the list contains revoked keys"),
   limit: pageLimitSchema,
   after: queryTextSchema.describe("Id of the last key of the previous page"),
 });
@@ -34,7 +35,9 @@ export function registerKeyRoutes(scope: AdminScope, keys: KeyService): void {
 }
 
 function registerReading(scope: AdminScope, keys: KeyService): void {
-  const listResponse = z.object({ data: z.array(keySchema) }).describe("A page of keys");
+  const listResponse = z
+    .object({ data: z.array(keySchema).describe("The keys, in the order of their ids") })
+    .describe("A page of keys");
   scope.get(
     "/keys",
     {
