@@ -29,7 +29,10 @@ const listQuery = z.strictObject({
 });
 const listedGroupSchema = groupSchema.extend({ current_budgets: currentBudgetsSchema.optional() });
 const listResponse = z
-  .object({ data: z.array(listedGroupSchema), next_after: nextAfterSchema })
+  .object({
+    data: z.array(listedGroupSchema).describe("The groups, in the order of their ids"),
+    next_after: nextAfterSchema,
+  })
   .describe("A page of groups");
 
 /** Registers the routes that create, list, show, change and delete groups of keys. */

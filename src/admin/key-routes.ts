@@ -23,15 +23,15 @@ import {
 const tags = ["keys"];
 const keyResponse = { 200: keySchema, ...errorResponseSchemas };
 const listQuery = z.strictObject({
-  owner: queryTextSchema,
-  group: queryTextSchema.describe("Id or name of a group"),
+  owner: queryTextSchema.describe("Only keys of this owner"),
+  group: queryTextSchema.describe("Only keys of this group, by its id or name"),
   search: queryTextSchema.describe(
     "Part of the name, owner, id, or prefix of the secret. The case of the letters A to Z is ignored",
   ),
   model: queryTextSchema.describe(
     `Model id: lists the callers' keys that may use it. A page compares at most ${VISITED_MAX} keys, so it can have fewer keys than limit and a next page`,
   ),
-  include_revoked: flagSchema.describe("true: with revoked keys"),
+  include_revoked: flagSchema.describe("Whether the list contains revoked keys"),
   include_budgets: includeBudgetsSchema,
   limit: pageLimitSchema,
   after: queryTextSchema.describe("`next_after` of the previous page: lists the keys after it"),
@@ -46,7 +46,10 @@ export function registerKeyRoutes(scope: AdminScope, keys: KeyService, database:
 
 const listedKeySchema = keySchema.extend({ current_budgets: currentBudgetsSchema.optional() });
 const listResponse = z
-  .object({ data: z.array(listedKeySchema), next_after: nextAfterSchema })
+  .object({
+    data: z.array(listedKeySchema).describe("The keys, in the order of their ids"),
+    next_after: nextAfterSchema,
+  })
   .describe("A page of keys");
 
 function registerReading(scope: AdminScope, keys: KeyService, database: Database): void {
