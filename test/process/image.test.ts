@@ -29,7 +29,7 @@ test("the demo starts with only the files that the image contains", async () => 
   for (const path of copiedPaths()) cpSync(path, join(image, path), { recursive: true });
   symlinkSync(resolve("node_modules"), join(image, "node_modules"));
   const demo = runNode(join(image, "src/server.ts"), { PORT: "0" }, ["--demo"]);
-  await waitUntil(() => demo.stdout().includes("Sluice is listening"), "the demo to be ready");
+  await waitUntil(() => demo.stdout().includes("Sluice is listening"), "the demo to be ready", 30_000);
   demo.child.kill("SIGINT");
   expect(await demo.waitForExit("the demo")).toBe(0);
-});
+}, 60_000);
