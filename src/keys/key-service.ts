@@ -39,6 +39,11 @@ const ID_DIGITS = 16;
 /** The end of the year 9999: the last time that ISO 8601 writes with four digits for the year. */
 const BLOCKED_MAX_MS = 253_402_300_799_999;
 
+/** Whether a key is in the table of keys: neither a key of the environment nor an anonymous client. */
+function isStored(idOrName: string): boolean {
+  return !idOrName.startsWith("env:") && idOrName !== ANONYMOUS;
+}
+
 /** The operations on keys, for both the command line and the admin API. Every change is recorded in the audit table. */
 export class KeyService {
   readonly groups: GroupService;
@@ -79,8 +84,17 @@ export class KeyService {
    * @throws GatewayError key_not_found.
    */
   async resolveId(idOrName: string | undefined): Promise<string | undefined> {
-    if (idOrName === undefined || idOrName.startsWith("env:") || idOrName === ANONYMOUS) return idOrName;
+    if (idOrName === undefined || !isStored(idOrName)) return idOrName;
     return (await this.get(idOrName)).id;
+  }
+
+  /**
+   * Returns the models that a key may use, as globs; null allows every model.
+   * @param idOrName as for {@link resolveId}. Keys of the environment and anonymous clients may use every model.
+   * @throws GatewayError key_not_found.
+   */
+  async getAllowedModels(idOrName: string): Promise<readonly string[] | null> {
+    return isStored(idOrName) ? (await this.get(idOrName)).models : null;
   }
 
   /**
