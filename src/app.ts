@@ -159,6 +159,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   registerKey(app, { accessHooks, persistence });
   registerDiagnosticStream(app, accessHooks);
   if (persistence) {
+    (await import("./dashboard/dashboard-plugin.ts")).registerDashboard(app, logger);
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
     const { adminApiPlugin } = await import("./admin/admin-api.ts");
     await adminApiPlugin(app, {

@@ -78,8 +78,8 @@ export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions
         if ((length === undefined || length === "0") && encoding === undefined) next();
         else requireJson.call(plugin, request, reply, next);
       });
-      registerKeyRoutes(scope, keys);
-      registerGroupRoutes(scope, keys.groups);
+      registerKeyRoutes(scope, keys, database);
+      registerGroupRoutes(scope, keys.groups, database);
       registerBudgetRoutes(scope, keys, database);
       registerAuditRoutes(scope, keys);
       registerUsageRoutes(scope, keys, database);

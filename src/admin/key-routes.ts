@@ -1,13 +1,20 @@
 import { z } from "zod";
+import { VISITED_MAX } from "../keys/key-pages.ts";
 import type { KeyService } from "../keys/key-service.ts";
+import { readListedBudgets } from "../metering/sql/budget-status.ts";
 import { issuedKeySchema, keySchema, toIssuedKeyJson, toKeyJson } from "../presentation/key-json.ts";
+import { currentBudgetsSchema, toBudgetStatusJson } from "../presentation/limit-json.ts";
+import type { Database } from "../store/database.ts";
 import { getActor } from "./actor.ts";
 import type { AdminScope } from "./admin-scope.ts";
 import {
   errorResponseSchemas,
+  flagSchema,
+  includeBudgetsSchema,
   keyChangesBodySchema,
   keyParamSchema,
   newKeyBodySchema,
+  nextAfterSchema,
   pageLimitSchema,
   queryTextSchema,
   rotationBodySchema,
@@ -18,23 +25,31 @@ const keyResponse = { 200: keySchema, ...errorResponseSchemas };
 const listQuery = z.strictObject({
   owner: queryTextSchema,
   group: queryTextSchema.describe("Id or name of a group"),
-  include_revoked: z
-    .enum(["true", "false"], { error: "must be true or false" })
-    .default("false")
-    .transform((text) => text === "true"),
+  search: queryTextSchema.describe(
+    "Part of the name, owner, id, or prefix of the secret. The case of the letters A to Z is ignored",
+  ),
+  model: queryTextSchema.describe(
+    `Model id: lists the callers' keys that may use it. A page compares at most ${VISITED_MAX} keys, so it can have fewer keys than limit and a next page`,
+  ),
+  include_revoked: flagSchema.describe("true: with revoked keys"),
+  include_budgets: includeBudgetsSchema,
   limit: pageLimitSchema,
-  after: queryTextSchema.describe("Id of the last key of the previous page"),
+  after: queryTextSchema.describe("`next_after` of the previous page: lists the keys after it"),
 });
 
 /** Registers the routes that create, list, show, change, rotate and revoke keys. */
-export function registerKeyRoutes(scope: AdminScope, keys: KeyService): void {
-  registerReading(scope, keys);
+export function registerKeyRoutes(scope: AdminScope, keys: KeyService, database: Database): void {
+  registerReading(scope, keys, database);
   registerChanges(scope, keys);
   registerSecrets(scope, keys);
 }
 
-function registerReading(scope: AdminScope, keys: KeyService): void {
-  const listResponse = z.object({ data: z.array(keySchema) }).describe("A page of keys");
+const listedKeySchema = keySchema.extend({ current_budgets: currentBudgetsSchema.optional() });
+const listResponse = z
+  .object({ data: z.array(listedKeySchema), next_after: nextAfterSchema })
+  .describe("A page of keys");
+
+function registerReading(scope: AdminScope, keys: KeyService, database: Database): void {
   scope.get(
     "/keys",
     {
@@ -46,9 +61,19 @@ function registerReading(scope: AdminScope, keys: KeyService): void {
       },
     },
     async ({ query }) => {
-      const { include_revoked: includeRevoked, group, ...filter } = query;
+      const { include_revoked: includeRevoked, include_budgets: includeBudgets, group, ...filter } = query;
       const groupId = group === undefined ? undefined : (await keys.groups.get(group)).id;
-      return { data: (await keys.list({ ...filter, groupId, includeRevoked })).map(toKeyJson) };
+      const { entries, nextAfter } = await keys.listPage({ ...filter, groupId, includeRevoked });
+      const budgets = includeBudgets
+        ? await readListedBudgets(database, "key", entries, Date.now())
+        : undefined;
+      return {
+        data: entries.map((key, index) => ({
+          ...toKeyJson(key),
+          current_budgets: budgets?.[index]?.map(toBudgetStatusJson),
+        })),
+        next_after: nextAfter,
+      };
     },
   );
   scope.get(

@@ -2,6 +2,7 @@ import { ANONYMOUS } from "../auth/caller-key.ts";
 import { GatewayError } from "../errors.ts";
 import { type AuditFilter, insertAudit, listAudit } from "./audit-rows.ts";
 import type { Database } from "../store/database.ts";
+import { type KeyPageFilter, type ListPage, readKeyPage } from "./key-pages.ts";
 import {
   runKeyChange,
   hasKeys,
@@ -63,6 +64,11 @@ export class KeyService {
 
   async list(filter: KeyFilter): Promise<ManagedKey[]> {
     return (await listKeys(this.#database, filter)).map(toManagedKey);
+  }
+
+  /** Lists a page of keys in the order of their ids. */
+  async listPage(filter: KeyPageFilter): Promise<ListPage<ManagedKey>> {
+    return readKeyPage(this.#database, filter);
   }
 
   /** Returns a key by its id or name. @throws GatewayError key_not_found. */

@@ -9,6 +9,7 @@ import {
   type RowOf,
   TEXT,
 } from "../store/columns.ts";
+import { isCancelled, isFailed } from "./request-results.ts";
 
 // The definition of a ledger record. The ledger has one record for each admitted request to a model. The code that writes,
 // sums, settles, reports and exports records derives its columns from here. Times are ms since 1970 (UTC), money is in
@@ -35,6 +36,14 @@ export const TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
 
 /** The outcome of a request whose process died. */
 export const INTERRUPTED = "interrupted";
+
+/** How a request ended, as its record states it. */
+export type RecordedOutcome = Outcome | typeof INTERRUPTED;
+
+/** Outcomes of failed requests. A client that disconnects cancels its request: that is no failure. */
+export const FAILED_OUTCOMES: readonly RecordedOutcome[] = ["upstream_error", "rejected", INTERRUPTED];
+
+export const OUTCOMES: readonly RecordedOutcome[] = ["complete", "client_gone", ...FAILED_OUTCOMES];
 
 /**
  * Source of a cost: the end of a stream, a body, or OpenRouter's record of the generation. `operator`: an operator stated it.
@@ -84,7 +93,7 @@ export const REQUEST_COLUMNS = {
   provider: NULLABLE_TEXT,
   stream: INTEGER,
   status: INTEGER,
-  outcome: NULLABLE_TEXT as Column<Outcome | typeof INTERRUPTED | null>,
+  outcome: NULLABLE_TEXT as Column<RecordedOutcome | null>,
   state: TEXT as Column<State>,
   ...mapTokenCounts(() => NULLABLE_BIGINT),
   cost_nanodollars: NULLABLE_BIGINT,
@@ -139,6 +148,11 @@ export function isFinal({ state }: Pick<RequestRow, "state">): boolean {
   return FINAL_STATES.includes(state);
 }
 
+/** Whether a request has failed: upstream or the gateway responded with an error, or the process of the request died. */
+export function isFailed({ outcome }: Pick<RequestRow, "outcome">): boolean {
+  return outcome !== null && FAILED_OUTCOMES.includes(outcome);
+}
+
 /** Whether a request cost more than hard budgets had reserved for it. */
 export function isAboveReservation({
   reserved_in,
@@ -153,6 +167,8 @@ export const SUMS = [
   "requests",
   "unknown_requests",
   ...TOKEN_COUNTS,
+  "failed_requests",
+  "cancelled_requests",
   "cost_nanodollars",
   "byok_nanodollars",
 ] as const;
@@ -166,6 +182,8 @@ export function toSums(row: RequestRow): Record<Sum, number> {
     ...NO_SUMS,
     requests: 1,
     unknown_requests: row.state === STATE.unknown ? 1 : 0,
+    failed_requests: isFailed(row) ? 1 : 0,
+    cancelled_requests: isCancelled(row) ? 1 : 0,
     cost_nanodollars: row.cost_nanodollars ?? 0,
     // Without BYOK, the provider's charge is already part of the cost.
     byok_nanodollars: row.is_byok === 1 ? (row.upstream_inference_nanodollars ?? 0) : 0,
@@ -183,4 +201,9 @@ const ID_TIME_DIGITS = 9;
  */
 export function toRowIdPrefix(ms: number): string {
   return Math.max(0, Math.floor(ms)).toString(36).padStart(ID_TIME_DIGITS, "0");
+}
+
+/** Parses the start time of a request from the id of its record. @returns ms since 1970. */
+export function parseRowIdTime(id: string): number {
+  return Number.parseInt(id.slice(0, ID_TIME_DIGITS), 36);
 }

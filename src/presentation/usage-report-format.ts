@@ -13,6 +13,9 @@ const count = z.union([z.int(), z.string().regex(/^\d+$/)]).describe(COUNT_DESCR
 const usd = z.string().describe("Exact, in decimal digits");
 const SUM_DESCRIPTIONS: Readonly<Partial<Record<Sum, string>>> = {
   unknown_requests: "The part of the requests whose cost will never be known",
+  failed_requests:
+    "The part of the requests whose client got an error or an incomplete response, and had not disconnected",
+  cancelled_requests: "The part of the requests whose client disconnected before the end of the response",
   cost_nanodollars: "The cost that OpenRouter charges",
   byok_nanodollars:
     "The additional cost that providers charge for requests with the account's own key (BYOK)",

@@ -5,6 +5,16 @@ import { DAY_MS, HOUR_MS } from "../../src/durations.ts";
 import { toRowIdPrefix } from "../../src/metering/record.ts";
 
 const KEYS = 200;
+/** Keys without requests. Each has two budgets. */
+const IDLE_KEYS = 10_000;
+const IDLE_LIMITS = JSON.stringify({
+  budgets: {
+    day: { limitNanodollars: 5_000_000_000, mode: "hard" },
+    month: { limitNanodollars: 90_000_000_000, mode: "soft" },
+  },
+});
+/** One of this many idle keys may use every model. The others may use only those of one vendor. */
+const OPEN_KEY_EVERY = 1_000;
 const MODELS = 30;
 const DAYS = 400;
 /** A report reads hourly rollups only for days that it does not cover completely. */
@@ -28,7 +38,7 @@ const keyId = (key: number): string => `key_${String(key).padStart(3, "0")}`;
 
 /**
  * Fills the database of a gateway: requests of one busy and one rare key over 400 days, daily sums of 200 keys and 30
- * models over the same time, hourly sums of the last two days, an audit log, and alerts.
+ * models over the same time, hourly sums of the last two days, keys without requests, an audit log, and alerts.
  * @param now ms since 1970, end of the 400 days. @param requests rows of the ledger.
  */
 export async function fillDatabase(dataDir: string, requests: number, now: number): Promise<void> {
@@ -38,6 +48,7 @@ export async function fillDatabase(dataDir: string, requests: number, now: numbe
   if (!sqlite) throw new Error("the bench needs SQLite");
   sqlite.exec("begin");
   insertKeys(sqlite, now);
+  insertIdleKeys(sqlite, now);
   insertAlerts(sqlite, now);
   insertRequests(sqlite, requests, now);
   insertSums(sqlite, { table: "rollups_daily", time: "day", stepMs: DAY_MS, count: DAYS, now });
@@ -76,6 +87,18 @@ function insertAlerts(sqlite: DatabaseSync, now: number): void {
   for (let alert = 0; alert < ALERTS; alert++) {
     const at = now - (alert * 29 * DAY_MS) / ALERTS;
     insert.run(`unknown_cost:${BUSY_KEY}:${alert}`, data, Math.floor(at), Math.floor(at) + 500);
+  }
+}
+
+function insertIdleKeys(sqlite: DatabaseSync, now: number): void {
+  const insert = sqlite.prepare(
+    `insert into keys (id, name, owner, metadata, role, prefix, digest, created_at, disabled, on_disconnect, revision, models, limits)
+     values (?, ?, 'Team of idle keys', '{}', 'caller', 'sk-slc-fghij', ?, ?, 0, 'cancel', 0, ?, ?)`,
+  );
+  for (let key = 0; key < IDLE_KEYS; key++) {
+    const id = `key_idle_${String(key).padStart(6, "0")}`;
+    const models = key % OPEN_KEY_EVERY === 0 ? null : '["vendor-a/*","vendor-b/*:free"]';
+    insert.run(id, `name-${id}`, id.padStart(64, "0"), now, models, IDLE_LIMITS);
   }
 }
 

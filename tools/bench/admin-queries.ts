@@ -85,6 +85,11 @@ function listQueries(now: number): Query[] {
   return [
     { name: "keys", path: "/admin/v1/keys?limit=500" },
     { name: "keys of an owner", path: "/admin/v1/keys?owner=nobody" },
+    { name: "keys with budgets", path: "/admin/v1/keys?limit=500&include_budgets=true" },
+    { name: "keys found by a search", path: "/admin/v1/keys?limit=500&search=IDLE_00" },
+    { name: "keys by a search without a result", path: "/admin/v1/keys?search=nobody" },
+    { name: "keys that may use a model", path: "/admin/v1/keys?model=other/model" },
+    { name: "keys that may use a vendor's model", path: "/admin/v1/keys?limit=500&model=vendor-a/model" },
     { name: "audit", path: "/admin/v1/audit?limit=500" },
     { name: "audit of a key without entries", path: `/admin/v1/audit?key=${RARE_KEY}` },
     { name: "alerts", path: "/admin/v1/alerts?limit=500" },

@@ -18,7 +18,7 @@ interface Limited {
  * @param now ms since 1970.
  */
 export async function readKeyBudgets(database: Database, key: Limited, now: number): Promise<BudgetStatus[]> {
-  const [budgets = []] = await readStatus(database, [{ ...key, kind: "key" }], now);
+  const [budgets = []] = await readListedBudgets(database, "key", [key], now);
   return budgets;
 }
 
@@ -32,7 +32,26 @@ export async function readGroupBudgets(
   group: Limited,
   now: number,
 ): Promise<BudgetStatus[]> {
-  const [budgets = []] = await readStatus(database, [{ ...group, kind: "group" }], now);
+  const [budgets = []] = await readListedBudgets(database, "group", [group], now);
+  return budgets;
+}
+
+/**
+ * Reads the current periods of the budgets of many keys or groups, with few statements for each {@link PAGE_MAX} of them.
+ * @param now ms since 1970.
+ * @returns the budgets of each key or group, in the order of the list.
+ */
+export async function readListedBudgets(
+  database: Database,
+  kind: LimitedScope["kind"],
+  listed: readonly Limited[],
+  now: number,
+): Promise<BudgetStatus[][]> {
+  const budgets: BudgetStatus[][] = [];
+  for (let at = 0; at < listed.length; at += PAGE_MAX) {
+    const scopes = listed.slice(at, at + PAGE_MAX).map(({ id, limits }) => ({ kind, id, limits }));
+    budgets.push(...(await readStatus(database, scopes, now)));
+  }
   return budgets;
 }
 
@@ -129,8 +148,8 @@ export async function readCurrentBudgets(
     const list = kind === "group" ? listBudgetedGroups : listBudgetedKeys;
     for (let after: string | undefined = ""; after !== undefined;) {
       const page = await list(database.reader, { limit: PAGE_MAX, after });
-      const scopes = page.map(({ id, limits }) => ({ kind, id, limits: parseLimits(limits) }));
-      const statuses = await readStatus(database, scopes, now);
+      const limited = page.map(({ id, limits }) => ({ id, limits: parseLimits(limits) }));
+      const statuses = await readListedBudgets(database, kind, limited, now);
       for (const [index, { name }] of page.entries())
         for (const status of statuses[index] ?? []) budgets.push({ ...status, scope: kind, name });
       if (budgets.length > max) return { budgets: budgets.slice(0, max), isComplete: false };
