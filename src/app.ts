@@ -157,15 +157,27 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   registerReads(app, deps, { accessHooks, catalog, aliases: config.modelAliases });
   registerKey(app, { accessHooks, persistence });
   registerDiagnosticStream(app, accessHooks);
-  if (persistence) {
-    const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
-    const { adminApiPlugin } = await import("./admin/admin-api.ts");
-    await adminApiPlugin(app, {
-      accessHooks: [asAdmin, enforcePerKey],
-      keys: persistence.keys,
-      database: persistence.database,
-    });
-  }
+  if (persistence) await addAdminApi(app, { ...deps, persistence }, access, enforcePerKey);
+}
+
+/** Registers the admin API. Imports its modules only here, because a gateway without a database does not need them. */
+async function addAdminApi(
+  app: FastifyInstance,
+  { config, logger, persistence }: AppDependencies & { readonly persistence: Persistence },
+  access: Omit<AuthenticateOptions, "allowAnonymous" | "role">,
+  enforcePerKey: Limits["enforcePerKey"],
+): Promise<void> {
+  const { openrouterApiKey, dashboardSessionMs: lifetimeMs } = config;
+  const { keys, database } = persistence;
+  const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
+  const { adminApiPlugin } = await import("./admin/admin-api.ts");
+  const { SessionAuthentication } = await import("./sessions/session-authentication.ts");
+  const sessions =
+    openrouterApiKey === undefined || lifetimeMs === 0
+      ? undefined
+      : new SessionAuthentication({ ...access, openrouterApiKey, database, lifetimeMs, logger });
+  const authenticateAdmin = sessions?.createHook(asAdmin) ?? asAdmin;
+  await adminApiPlugin(app, { accessHooks: [authenticateAdmin, enforcePerKey], keys, database, sessions });
 }
 
 function createComponentHealth({ persistence, redis }: AppDependencies): ComponentHealth {
