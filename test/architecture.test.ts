@@ -61,6 +61,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   zod: ["admin", "config", "keys", "presentation"],
   vite: ["dashboard"],
   preact: ["dashboard"],
+  uplot: ["dashboard"],
   "wouter-preact": ["dashboard"],
   "@tanstack/preact-query": ["dashboard"],
   "lru-cache": ["auth", "budgets", "http", "limits", "upstream"],
