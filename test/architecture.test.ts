@@ -22,6 +22,7 @@ const RANKS: readonly (readonly string[])[] = [
     "parent-exit",
     "node-version",
     "single-run",
+    "build-info",
     "tools/sdks",
   ],
   ["request", "response", "pricing", "tools/simulator"],

@@ -124,6 +124,21 @@ export const endUserQuerySchema = z
   .optional()
   .describe("Only requests of the end user with this name");
 
+/** A query parameter that is true or, by default, false. */
+export const flagSchema = z
+  .enum(["true", "false"], { error: "must be true or false" })
+  .default("false")
+  .transform((text) => text === "true");
+
+/** The query parameter that adds the current periods of budgets to a list. */
+export const includeBudgetsSchema = flagSchema.describe("true: each entry has current_budgets");
+
+/** The field of a list that leads to its next page. */
+export const nextAfterSchema = z
+  .string()
+  .nullable()
+  .describe("The `after` of the next page; null in the last page");
+
 /** The query parameter for the number of entries in a page. */
 export const pageLimitSchema = z.coerce
   .number()

@@ -10,6 +10,7 @@ import {
   type RowOf,
   TEXT,
 } from "../store/columns.ts";
+import { isCancelled, isFailed } from "./request-results.ts";
 
 // The definition of a ledger record. The ledger has one record for each admitted request to a model. The code that writes,
 // sums, settles, reports and exports records derives its columns from here. Times are ms since 1970 (UTC), money is in
@@ -36,6 +37,17 @@ export const TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
 
 /** The outcome of a request whose process died. */
 export const INTERRUPTED = "interrupted";
+
+/** How a request ended, as its record states it. */
+export type RecordedOutcome = Outcome | typeof INTERRUPTED;
+
+export const OUTCOMES: readonly RecordedOutcome[] = [
+  "complete",
+  "client_gone",
+  "upstream_error",
+  "rejected",
+  INTERRUPTED,
+];
 
 /**
  * Source of a cost: the end of a stream, a body, or OpenRouter's record of the generation. `operator`: an operator stated it.
@@ -101,7 +113,7 @@ export const REQUEST_COLUMNS = {
   stream: describeColumn(INTEGER, "Whether the client asked for a stream"),
   status: describeColumn(INTEGER, "HTTP status of the response; 0: no response was sent"),
   outcome: describeColumn(
-    NULLABLE_TEXT as Column<Outcome | typeof INTERRUPTED | null>,
+    NULLABLE_TEXT as Column<RecordedOutcome | null>,
     "How the request ended: complete; upstream_error: OpenRouter failed or sent an error; client_gone: the client disconnected; rejected: the gateway sent an error of its own; interrupted: the gateway process died; null: in flight",
   ),
   state: describeColumn(
@@ -194,6 +206,8 @@ export const SUMS = [
   "requests",
   "unknown_requests",
   ...TOKEN_COUNTS,
+  "failed_requests",
+  "cancelled_requests",
   "cost_nanodollars",
   "byok_nanodollars",
 ] as const;
@@ -207,6 +221,8 @@ export function toSums(row: RequestRow): Record<Sum, number> {
     ...NO_SUMS,
     requests: 1,
     unknown_requests: row.state === STATE.unknown ? 1 : 0,
+    failed_requests: isFailed(row) ? 1 : 0,
+    cancelled_requests: isCancelled(row) ? 1 : 0,
     cost_nanodollars: row.cost_nanodollars ?? 0,
     // Without BYOK, the provider's charge is already part of the cost.
     byok_nanodollars: row.is_byok === 1 ? (row.upstream_inference_nanodollars ?? 0) : 0,
@@ -224,4 +240,9 @@ const ID_TIME_DIGITS = 9;
  */
 export function toRowIdPrefix(ms: number): string {
   return Math.max(0, Math.floor(ms)).toString(36).padStart(ID_TIME_DIGITS, "0");
+}
+
+/** Parses the start time of a request from the id of its record. @returns ms since 1970. */
+export function parseRowIdTime(id: string): number {
+  return Number.parseInt(id.slice(0, ID_TIME_DIGITS), 36);
 }

@@ -84,6 +84,11 @@ export const budgetStatusSchema = z.object({
     .describe("US dollars left: limit_usd without spent_usd and presumed_usd, never below 0"),
 });
 
+/** The current periods of the budgets of a key or a group in a list. */
+export const currentBudgetsSchema = z
+  .array(budgetStatusSchema)
+  .describe("The current period of each budget, if the query has include_budgets=true");
+
 /** Converts budgets to their JSON shape. */
 export function toBudgetsJson(budgets: Budgets): z.output<typeof budgetsSchema> {
   return Object.fromEntries(

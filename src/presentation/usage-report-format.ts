@@ -10,10 +10,11 @@ import { describeTimestamp, formatTimestamp } from "./timestamp.ts";
 const COUNT_DESCRIPTION =
   "A number; from 2^53, a string of its digits, because not every JSON parser reads such numbers exactly";
 const count = z.union([z.int(), z.string().regex(/^\d+$/)]).describe(COUNT_DESCRIPTION);
-const SUM_DESCRIPTIONS: Readonly<Record<Sum | "failed_requests" | "cancelled_requests", string>> = {
+const SUM_DESCRIPTIONS: Readonly<Record<Sum, string>> = {
   requests: "Settled and unknown requests",
   unknown_requests: "The part of the requests whose cost will never be known",
-  failed_requests: "The part of the requests that OpenRouter or the gateway answered with an error",
+  failed_requests:
+    "The part of the requests whose client got an error or an incomplete response, and had not disconnected",
   cancelled_requests: "The part of the requests whose client disconnected before the end of the response",
   prompt_tokens: "Tokens of the prompts",
   completion_tokens: "Tokens of the responses, with the tokens of their reasoning",

@@ -61,7 +61,7 @@ export function Card({ title, actions, isFlush = false, children }: CardProps): 
 interface StatProps {
   readonly label: string;
   readonly children: ComponentChildren;
-  /** What the number contains, or how it has changed. */
+  /** States the content of the number, or how it has changed. */
   readonly hint?: ComponentChildren;
 }
 
