@@ -224,7 +224,17 @@ test("no two exported classes have the same name", () => {
 test("every test is in the folder of its subject", () => {
   const folders = new Set([...gateway, ...tools].map(({ path }) => path.split("/")[1]));
   const programs = ["simulation", "limits-simulation", "restarts", "soak"];
-  const suites = ["support", "fixtures", "process", "sdk", "clients", "fidelity", "service", ...programs];
+  const suites = [
+    "support",
+    "fixtures",
+    "process",
+    "sdk",
+    "clients",
+    "fidelity",
+    "service",
+    "browser",
+    ...programs,
+  ];
   const misplaced = readdirSync("test", { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !folders.has(entry.name) && !suites.includes(entry.name))
     .map((entry) => entry.name);
