@@ -1,6 +1,6 @@
 import type { Database } from "../../store/database.ts";
 
-/** The cost of the requests of one key or group. */
+/** The cost of the requests of a key or a group. */
 export interface SpentSum {
   readonly id: string | null;
   /** In nanodollars. */
