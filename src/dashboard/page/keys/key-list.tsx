@@ -21,11 +21,11 @@ const COLUMNS: readonly Column<ListedKey>[] = [
   { id: "role", header: "Role", render: ({ role }) => role },
   { id: "group", header: "Group", render: ({ group }) => <Name text={group} /> },
   { id: "owner", header: "Owner", render: ({ owner }) => <Name text={owner} /> },
-  { id: "prefix", header: "Secret", render: ({ prefix }) => <code>{prefix}…</code> },
+  { id: "prefix", header: "Secret", render: ({ prefix }) => <code class="nowrap">{prefix}…</code> },
   { id: "last_used", header: "Last used", render: (row) => <Age at={row.last_used_at} /> },
   {
     id: "spend",
-    header: "Spend this month (UTC)",
+    header: "This month (UTC)",
     isNumber: true,
     render: (row) => <Usd usd={row.month_cost_usd} />,
   },
