@@ -18,22 +18,22 @@ const PAGE_KEYS = 50;
 const COLUMNS: readonly Column<ListedKey>[] = [
   { id: "name", header: "Name", render: ({ name }) => <Name text={name} /> },
   { id: "state", header: "State", render: (row) => <KeyStateBadge apiKey={row} /> },
-  { id: "role", header: "Role", render: ({ role }) => role },
-  { id: "group", header: "Group", render: ({ group }) => <Name text={group} /> },
-  { id: "owner", header: "Owner", render: ({ owner }) => <Name text={owner} /> },
-  { id: "prefix", header: "Secret", render: ({ prefix }) => <code class="nowrap">{prefix}…</code> },
-  { id: "last_used", header: "Last used", render: (row) => <Age at={row.last_used_at} /> },
+  {
+    id: "budget",
+    header: "Tightest budget",
+    render: (row) => <BudgetCell budgets={row.current_budgets ?? []} />,
+  },
   {
     id: "spend",
     header: "This month (UTC)",
     isNumber: true,
     render: (row) => <Usd usd={row.month_cost_usd} />,
   },
-  {
-    id: "budget",
-    header: "Tightest budget",
-    render: (row) => <BudgetCell budgets={row.current_budgets ?? []} />,
-  },
+  { id: "group", header: "Group", render: ({ group }) => <Name text={group} /> },
+  { id: "owner", header: "Owner", render: ({ owner }) => <Name text={owner} /> },
+  { id: "role", header: "Role", render: ({ role }) => role },
+  { id: "last_used", header: "Last used", render: (row) => <Age at={row.last_used_at} /> },
+  { id: "prefix", header: "Secret", render: ({ prefix }) => <code class="nowrap">{prefix}…</code> },
 ];
 
 /** The state of a key; its title states the time that decides it. */
