@@ -36,8 +36,8 @@ const COLUMNS: readonly Column<ListedKey>[] = [
   { id: "prefix", header: "Secret", render: ({ prefix }) => <code class="nowrap">{prefix}…</code> },
 ];
 
-/** The state of a key; its title states the time that decides it. */
-export function KeyStateBadge({ apiKey }: { readonly apiKey: ListedKey }): JSX.Element {
+/** The state of a key in one or two words. */
+function KeyStateBadge({ apiKey }: { readonly apiKey: ListedKey }): JSX.Element {
   const { label, tone } = findKeyState(apiKey, Date.now());
   return <Badge tone={tone}>{label}</Badge>;
 }
