@@ -56,7 +56,7 @@ const DEMO = "src/demo.ts imports tools/simulator/simulator.ts";
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream"],
   zod: ["admin", "config", "keys", "presentation"],
-  "lru-cache": ["auth", "budgets", "http", "limits", "upstream"],
+  "lru-cache": ["auth", "budgets", "http", "limits", "metering", "upstream"],
   commander: ["cli"],
   ioredis: ["store"],
   kysely: ["alerts", "budgets", "keys", "metering", "store"],

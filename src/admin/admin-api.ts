@@ -14,6 +14,7 @@ import { registerBudgetRoutes } from "./budget-routes.ts";
 import { registerGroupRoutes } from "./group-routes.ts";
 import { registerKeyRoutes } from "./key-routes.ts";
 import { registerRequestRoutes } from "./request-routes.ts";
+import { registerSeriesRoutes } from "./series-routes.ts";
 import { registerUsageRoutes } from "./usage-routes.ts";
 import { compileZodValidator } from "./validation.ts";
 
@@ -45,6 +46,8 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   "/groups/:group/budgets": ["GET"],
   "/audit": ["GET"],
   "/usage": ["GET"],
+  "/timeseries": ["GET"],
+  "/failures": ["GET"],
   "/requests": ["GET"],
 };
 
@@ -71,6 +74,7 @@ export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions
       registerBudgetRoutes(scope, keys, database);
       registerAuditRoutes(scope, keys);
       registerUsageRoutes(scope, keys, database);
+      registerSeriesRoutes(scope, keys, database);
       registerRequestRoutes(scope, keys, database);
       done();
     },

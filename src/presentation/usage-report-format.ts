@@ -3,24 +3,12 @@ import type { Dimension, UsageLine, UsageReport, UsageSums } from "../metering/s
 import { type Sum, SUMS } from "../metering/record.ts";
 import { formatUsd } from "../money.ts";
 import { formatCsvLine } from "./csv.ts";
+import { describeSum, formatCount } from "./sum-json.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
 // JSON and CSV of usage reports in the admin API and the command line.
 
-const COUNT_DESCRIPTION =
-  "A number; from 2^53, a string of its digits, because not every JSON parser reads such numbers exactly";
-const count = z.union([z.int(), z.string().regex(/^\d+$/)]).describe(COUNT_DESCRIPTION);
 const usd = z.string().describe("Exact, in decimal digits");
-const SUM_DESCRIPTIONS: Readonly<Partial<Record<Sum, string>>> = {
-  unknown_requests: "The part of the requests whose cost will never be known",
-  failed_requests:
-    "The part of the requests whose client got an error or an incomplete response, and had not disconnected",
-  cancelled_requests: "The part of the requests whose client disconnected before the end of the response",
-  cost_nanodollars: "The cost that OpenRouter charges",
-  byok_nanodollars:
-    "The additional cost that providers charge for requests with the account's own key (BYOK)",
-};
-
 type UsdField<Name extends Sum = Sum> = Name extends `${infer Money}_nanodollars` ? `${Money}_usd` : never;
 type SumFields<Count, Usd> = Record<Sum, Count> & Record<UsdField, Usd>;
 
@@ -42,7 +30,7 @@ function mapSums<Count, Usd>(
 }
 
 const sums = mapSums(
-  (sum) => count.describe(SUM_DESCRIPTIONS[sum] ?? COUNT_DESCRIPTION),
+  (sum) => describeSum(sum),
   () => usd,
 );
 const usageLineSchema = z.object({
@@ -144,12 +132,7 @@ export function toUsageLineJson(line: UsageLine): UsageLineJson {
 /** Converts the sums of a report or of one line to their JSON shape. */
 export function toUsageSumsJson(all: UsageSums): SumFields<number | string, string> {
   return mapSums(
-    (sum) => toCount(all[sum]),
+    (sum) => formatCount(all[sum]),
     (sum) => formatUsd(all[sum]),
   );
-}
-
-function toCount(sum: bigint): number | string {
-  const number = Number(sum);
-  return Number.isSafeInteger(number) ? number : String(sum);
 }
