@@ -5,7 +5,7 @@ import type { Config } from "./config/config.ts";
 import { createProxyTrust } from "./http/client-address.ts";
 import { CoalescingMessage } from "./http/coalescing-message.ts";
 import { sendClientError } from "./http/client-error.ts";
-import { guardConnections } from "./http/client-connections.ts";
+import { type ClientConnections, guardConnections } from "./http/client-connections.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { closeIdleConnections, type ShutdownState } from "./http/shutdown.ts";
 import { sendAnyError, handleErrors } from "./http/error-handler.ts";
@@ -79,6 +79,7 @@ export interface AppDependencies {
 interface RouteDependencies extends AppDependencies {
   readonly components: ComponentHealth;
   readonly bodyMemory: BodyMemory;
+  readonly clients: ClientConnections;
 }
 
 /** Builds the gateway's HTTP app. Hooks run for each request in the order in which they are registered here. */
@@ -117,7 +118,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
 
   if (persistence) await (await import("./admin/documentation.ts")).documentationPlugin(app);
   const components = createComponentHealth(deps);
-  await addRoutes(app, { ...deps, bodyMemory, components }, limits);
+  await addRoutes(app, { ...deps, bodyMemory, clients, components }, limits);
   const { decisions: limitDecisions } = limits;
   metrics?.collectFrom({ ...deps, bodyMemory, clients, components, limitDecisions });
   return app;
@@ -158,12 +159,16 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   registerKey(app, { accessHooks, persistence });
   registerDiagnosticStream(app, accessHooks);
   if (persistence) {
+    (await import("./dashboard/dashboard-plugin.ts")).registerDashboard(app, logger);
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
     const { adminApiPlugin } = await import("./admin/admin-api.ts");
     await adminApiPlugin(app, {
       accessHooks: [asAdmin, enforcePerKey],
       keys: persistence.keys,
       database: persistence.database,
+      models: catalog,
+      status: { ...deps, recorder: persistence.recorder },
+      settings: config.settings,
     });
   }
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { GatewayError } from "../errors.ts";
+import type { Setting } from "../config/settings.ts";
 import { getClientAddress } from "../http/client-address.ts";
 import { requireJson } from "../http/raw-json.ts";
 import type { KeyService } from "../keys/key-service.ts";
@@ -9,10 +10,14 @@ import { rejectOtherMethods } from "../endpoints/method-not-allowed.ts";
 import type { Database } from "../store/database.ts";
 import { isUnavailable } from "../store/database-errors.ts";
 import type { AdminScope } from "./admin-scope.ts";
+import { registerAlertRoutes } from "./alert-routes.ts";
 import { registerAuditRoutes } from "./audit-routes.ts";
 import { registerBudgetRoutes } from "./budget-routes.ts";
+import { GatewayStatus, type StatusSources } from "./gateway-status.ts";
 import { registerGroupRoutes } from "./group-routes.ts";
+import { registerHealthRoutes } from "./health-routes.ts";
 import { registerKeyRoutes } from "./key-routes.ts";
+import { type ModelLister, registerModelRoutes } from "./model-routes.ts";
 import { registerRequestRoutes } from "./request-routes.ts";
 import { registerSeriesRoutes } from "./series-routes.ts";
 import { registerUsageRoutes } from "./usage-routes.ts";
@@ -33,6 +38,9 @@ interface AdminOptions {
   readonly accessHooks: onRequestAsyncHookHandler[];
   readonly keys: KeyService;
   readonly database: Database;
+  readonly models: ModelLister;
+  readonly status: StatusSources;
+  readonly settings: readonly Setting[];
 }
 
 /** Methods by URL; requests with other methods get 405. */
@@ -45,6 +53,10 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   "/groups/:group": ["GET", "PATCH", "DELETE"],
   "/groups/:group/budgets": ["GET"],
   "/audit": ["GET"],
+  "/alerts": ["GET"],
+  "/models": ["GET"],
+  "/health": ["GET"],
+  "/configuration": ["GET"],
   "/usage": ["GET"],
   "/timeseries": ["GET"],
   "/failures": ["GET"],
@@ -69,13 +81,16 @@ export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions
         if ((length === undefined || length === "0") && encoding === undefined) next();
         else requireJson.call(plugin, request, reply, next);
       });
-      registerKeyRoutes(scope, keys);
-      registerGroupRoutes(scope, keys.groups);
+      registerKeyRoutes(scope, keys, database);
+      registerGroupRoutes(scope, keys.groups, database);
       registerBudgetRoutes(scope, keys, database);
       registerAuditRoutes(scope, keys);
       registerUsageRoutes(scope, keys, database);
       registerSeriesRoutes(scope, keys, database);
       registerRequestRoutes(scope, keys, database);
+      registerModelRoutes(scope, keys, options.models);
+      registerAlertRoutes(scope, database);
+      registerHealthRoutes(scope, new GatewayStatus(options.status, database), options.settings);
       done();
     },
     { prefix: PREFIX },

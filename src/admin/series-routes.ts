@@ -9,7 +9,7 @@ import { SharedResults } from "../metering/shared-results.ts";
 import { dateSchema, resolvePeriod } from "../presentation/period.ts";
 import { resolveSeriesPeriod } from "../presentation/series-period.ts";
 import { formatTimeSeries, timeSeriesSchema } from "../presentation/time-series-format.ts";
-import { formatTimestamp, timestampSchema } from "../presentation/timestamp.ts";
+import { describeTimestamp, formatTimestamp } from "../presentation/timestamp.ts";
 import { normalizeModelId } from "../request/model-id.ts";
 import type { Database } from "../store/database.ts";
 import type { AdminScope } from "./admin-scope.ts";
@@ -40,8 +40,8 @@ const timeSeriesQuery = z.strictObject({
     .describe("Adds a series for each of the groups of the highest cost"),
   key: keyQuerySchema,
   group: queryTextSchema.describe("Id or name of a group: only its present keys"),
-  model: queryTextSchema,
-  provider: queryTextSchema,
+  model: queryTextSchema.describe("Only requests to this model, by its id"),
+  provider: queryTextSchema.describe("Only requests that this provider served, by its name in the ledger"),
   endpoint: endpointQuerySchema,
   series: z.coerce
     .number()
@@ -64,8 +64,8 @@ const failuresQuery = z.strictObject({
 });
 
 const failuresSchema = z.object({
-  from: timestampSchema.describe("The time back to which requests were read, ISO 8601, UTC"),
-  to: timestampSchema.describe("Not included, ISO 8601, UTC"),
+  from: describeTimestamp("The time back to which requests were read"),
+  to: describeTimestamp("End of the period, not included"),
   is_complete: z
     .boolean()
     .describe("False if the period has too many requests, so that the oldest were not read"),
@@ -73,12 +73,15 @@ const failuresSchema = z.object({
     .array(
       z.object({
         endpoint: z.string().describe("Path below the base URL, such as chat/completions"),
-        model: z.string().nullable().describe("As forwarded to OpenRouter"),
-        provider: z.string().nullable(),
+        model: z
+          .string()
+          .nullable()
+          .describe("Model id as forwarded to OpenRouter; null: the request named none"),
+        provider: z.string().nullable().describe("Name of the provider; null: the response named none"),
         status: z.int().describe("HTTP status that the client got; 0: none"),
         outcome: z.string().nullable().describe("upstream_error, rejected, interrupted, or complete"),
         requests: z.int().describe("Number of these requests"),
-        last_at: timestampSchema.describe("Start of the last of these requests, ISO 8601, UTC"),
+        last_at: describeTimestamp("Start of the last of these requests"),
         last_id: z.string().describe("`id` of the last of these requests in GET /admin/v1/requests"),
       }),
     )

@@ -25,11 +25,11 @@ const usageQuery = z.strictObject({
     .refine((text) => splitNames(text).every(isDimension), `must be ${BY}`)
     .default("key")
     .transform((text) => splitNames(text).filter(isDimension))
-    .describe(BY),
+    .describe(`The dimensions of a line: ${BY}`),
   ...hourQueryFields,
   key: keyQuerySchema,
-  model: queryTextSchema,
-  provider: queryTextSchema,
+  model: queryTextSchema.describe("Only requests to this model, by its id"),
+  provider: queryTextSchema.describe("Only requests that this provider served, by its name in the ledger"),
   endpoint: endpointQuerySchema,
   limit: z.coerce
     .number()
@@ -40,7 +40,10 @@ const usageQuery = z.strictObject({
     .describe(
       "Only this number of lines, those of the highest cost, highest first; `total` is still that of all lines",
     ),
-  format: z.enum(["json", "csv"], { error: "must be json or csv" }).default("json"),
+  format: z
+    .enum(["json", "csv"], { error: "must be json or csv" })
+    .default("json")
+    .describe("Format of the response"),
 });
 
 const usageResponse = {

@@ -10,8 +10,8 @@ import {
   type TimeSeries,
 } from "../metering/series.ts";
 import { formatUsd } from "../money.ts";
-import { describeSum, formatCount } from "./sum-json.ts";
-import { formatTimestamp } from "./timestamp.ts";
+import { describeSum, describeUsd, formatCount } from "./sum-json.ts";
+import { describeTimestamp, formatTimestamp, timestampSchema } from "./timestamp.ts";
 
 // JSON of time series in the admin API.
 
@@ -30,12 +30,18 @@ function describeLatency(meaning: string) {
     .describe(`${meaning}, of successful requests; null if there are none`);
 }
 
+function describeCount(sum: Count): ReturnType<typeof describeSum> {
+  return sum === "requests"
+    ? describeSum(sum, "Settled and unknown requests; by minute, also requests in flight and pending ones")
+    : describeSum(sum);
+}
+
 const sumsSchema = z.object({
-  ...(Object.fromEntries(COUNTS.map((sum) => [sum, describeSum(sum)])) as Record<
+  ...(Object.fromEntries(COUNTS.map((sum) => [sum, describeCount(sum)])) as Record<
     Count,
     ReturnType<typeof describeSum>
   >),
-  cost_usd: z.string().describe("The cost that OpenRouter charges, in US dollars; exact, in decimal digits"),
+  cost_usd: describeUsd("cost_nanodollars"),
   first_byte_ms: describeLatency("Time from the start of the request to the first byte of the response"),
   duration_ms: describeLatency("Time from the start of the request to its end"),
 });
@@ -44,22 +50,35 @@ const total = sumsSchema.describe("The sums of all steps");
 
 /** A time series as JSON. */
 export const timeSeriesSchema = z.object({
-  from: z.string().describe("Start of the first step, ISO 8601, UTC"),
-  to: z.string().describe("End of the last step, not included, ISO 8601, UTC"),
-  step: z.enum(Object.keys(STEP_MS) as (keyof typeof STEP_MS)[]),
-  times: z.array(z.string()).describe("Start of each step, ISO 8601, UTC"),
+  from: describeTimestamp("Start of the first step"),
+  to: describeTimestamp("End of the last step, not included"),
+  step: z.enum(Object.keys(STEP_MS) as (keyof typeof STEP_MS)[]).describe("Length of each step"),
+  times: z.array(timestampSchema).describe("Start of each step, ISO 8601, UTC"),
   total,
   points,
   data: z
     .array(
       z.object({
-        key_id: z.string().optional(),
-        key_name: z.string().optional(),
-        group_id: z.string().nullable().optional().describe("The group that the keys belong to now"),
-        group_name: z.string().nullable().optional(),
-        model: z.string().optional().describe("Empty: no model served the requests"),
-        provider: z.string().optional().describe("Empty: unknown"),
-        endpoint: z.string().optional(),
+        key_id: z.string().optional().describe("Id of the key; with by=key"),
+        key_name: z.string().optional().describe("Name of the key now; with by=key"),
+        group_id: z
+          .string()
+          .nullable()
+          .optional()
+          .describe("Id of the group that the keys belong to now; null: none; with by=group"),
+        group_name: z.string().nullable().optional().describe("Name of this group; null: none"),
+        model: z
+          .string()
+          .optional()
+          .describe("Id of the model, with by=model; empty: no model served the requests"),
+        provider: z
+          .string()
+          .optional()
+          .describe("Name of the provider, with by=provider; empty: the response named none"),
+        endpoint: z
+          .string()
+          .optional()
+          .describe("Path below the base URL, such as chat/completions; with by=endpoint"),
         is_other: z
           .boolean()
           .describe("Whether this is the sum of all groups that have no series of their own"),

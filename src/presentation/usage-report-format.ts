@@ -3,12 +3,11 @@ import type { Dimension, UsageLine, UsageReport, UsageSums } from "../metering/s
 import { type Sum, SUMS } from "../metering/record.ts";
 import { formatUsd } from "../money.ts";
 import { formatCsvLine } from "./csv.ts";
-import { describeSum, formatCount } from "./sum-json.ts";
-import { formatTimestamp } from "./timestamp.ts";
+import { describeSum, describeUsd, formatCount } from "./sum-json.ts";
+import { describeTimestamp, formatTimestamp } from "./timestamp.ts";
 
 // JSON and CSV of usage reports in the admin API and the command line.
 
-const usd = z.string().describe("Exact, in decimal digits");
 type UsdField<Name extends Sum = Sum> = Name extends `${infer Money}_nanodollars` ? `${Money}_usd` : never;
 type SumFields<Count, Usd> = Record<Sum, Count> & Record<UsdField, Usd>;
 
@@ -31,28 +30,37 @@ function mapSums<Count, Usd>(
 
 const sums = mapSums(
   (sum) => describeSum(sum),
-  () => usd,
+  (sum) => describeUsd(sum),
 );
 const usageLineSchema = z.object({
-  day: z.string().optional(),
-  key_id: z.string().optional(),
-  key_name: z.string().optional(),
-  group_id: z.string().nullable().optional().describe("The group that the key belongs to now"),
-  group_name: z.string().nullable().optional(),
-  model: z.string().optional(),
-  provider: z.string().optional(),
-  endpoint: z.string().optional(),
-  end_user: z.string().optional(),
+  day: z.string().optional().describe("Date in UTC, such as 2026-11-22; with the dimension day"),
+  key_id: z.string().optional().describe("Id of the key; with the dimension key"),
+  key_name: z.string().optional().describe("Name of the key; with the dimension key"),
+  group_id: z
+    .string()
+    .nullable()
+    .optional()
+    .describe("Id of the group that the key belongs to now; null: none; with the dimension group"),
+  group_name: z.string().nullable().optional().describe("Name of this group; null: none"),
+  model: z.string().optional().describe("Id of the model; with the dimension model"),
+  provider: z.string().optional().describe("Name of the provider; with the dimension provider"),
+  endpoint: z
+    .string()
+    .optional()
+    .describe("Path below the base URL, such as chat/completions; with the dimension endpoint"),
+  end_user: z.string().optional().describe("Name of the end user; with the dimension end_user"),
   ...sums,
 });
 
 /** A usage report as JSON. */
 export const usageReportSchema = z.object({
-  from: z.string(),
-  to: z.string().describe("Not included"),
-  data: z.array(usageLineSchema),
-  total: z.object(sums),
-  pending_requests: z.int().describe("In flight, or waiting for their cost; not in the sums yet"),
+  from: describeTimestamp("Start of the period"),
+  to: describeTimestamp("End of the period, which is not part of it"),
+  data: z.array(usageLineSchema).describe("One line per combination of the dimensions"),
+  total: z.object(sums).describe("The sums of all lines"),
+  pending_requests: z
+    .int()
+    .describe("Requests in flight or waiting for their cost, which are not in the sums yet"),
 });
 
 /** A line of a report as JSON; CSV has the same fields. */

@@ -53,6 +53,7 @@ test("in an empty environment, every setting has its default, and no OpenRouter 
     shutdownGraceMs: 600_000,
     logLevel: "info",
     corsOrigins: [],
+    settings: expect.any(Array),
   });
 });
 
@@ -175,6 +176,7 @@ test("every variable sets its field, and white space around values is ignored", 
     shutdownGraceMs: 15,
     logLevel: "silent",
     corsOrigins: ["https://app.example.com", "http://localhost:3000"],
+    settings: expect.any(Array),
   };
   expect(loadConfig(EVERYTHING)).toEqual(expected);
   expect(loadConfig(spaced)).toEqual(expected);
@@ -208,6 +210,8 @@ test("the configuration is immutable", () => {
     trustProxy,
     corsOrigins,
     gatewayKeys,
+    config.settings,
+    ...config.settings,
   ];
   expect(parts.filter((part) => !Object.isFrozen(part))).toEqual([]);
 });
