@@ -58,6 +58,7 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   "/configuration": ["GET"],
   "/usage": ["GET"],
   "/requests": ["GET"],
+  "/requests/:request": ["GET"],
 };
 
 /** The admin API: keys, groups, usage and the ledger, for clients with an admin key. Zod schemas validate and document it. */
