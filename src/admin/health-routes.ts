@@ -1,28 +1,10 @@
-import { z } from "zod";
 import type { Setting } from "../config/settings.ts";
 import type { AdminScope } from "./admin-scope.ts";
 import { errorResponseSchemas } from "./api-schemas.ts";
 import type { GatewayStatus } from "./gateway-status.ts";
-import { healthSchema } from "./health-schema.ts";
+import { configurationSchema, healthSchema } from "./health-schema.ts";
 
 const tags = ["health"];
-
-const settingSchema = z.object({
-  name: z.string().describe("Name of the environment variable"),
-  value: z
-    .string()
-    .nullable()
-    .describe(
-      "The value as it was set, or the default; null for a secret, and without a value: `.env.example` describes what applies then",
-    ),
-  is_secret: z.boolean().describe("Whether the value is hidden because it contains a secret"),
-  is_set: z.boolean().describe("Whether the environment or a file states a value"),
-  is_default: z.boolean().describe("Whether the value is the default"),
-});
-
-const configurationResponse = z
-  .object({ data: z.array(settingSchema).describe("Every setting, in the order of docs/configuration.md") })
-  .describe("The settings of the replica that responds, without secrets");
 
 /** Registers `GET /admin/v1/health` and `GET /admin/v1/configuration`. */
 export function registerHealthRoutes(
@@ -54,7 +36,7 @@ export function registerHealthRoutes(
       schema: {
         tags,
         summary: "List the settings of this replica, without secrets",
-        response: { 200: configurationResponse, ...errorResponseSchemas },
+        response: { 200: configurationSchema, ...errorResponseSchemas },
       },
     },
     () => ({ data }),

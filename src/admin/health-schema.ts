@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { timestampSchema } from "../presentation/timestamp.ts";
 
-// The response of `GET /admin/v1/health`. Each description says whether a value is of this replica or of all replicas.
+// The responses of `GET /admin/v1/health` and `/configuration`. Each description says whether a value is of this replica or of all replicas.
 
 const UNAVAILABLE = "null while the database is unavailable";
 const count = (description: string) => z.int().describe(description);
@@ -111,3 +111,26 @@ export const healthSchema = z
 
 /** The state of the gateway as JSON. */
 export type HealthJson = z.output<typeof healthSchema>;
+
+const settingSchema = z.object({
+  name: z.string().describe("Name of the environment variable"),
+  value: z
+    .string()
+    .nullable()
+    .describe(
+      "The value as it was set, or the default; null for a secret, and without a value: `.env.example` describes what applies then",
+    ),
+  is_secret: z.boolean().describe("Whether the value is hidden because it contains a secret"),
+  is_set: z.boolean().describe("Whether the environment or a file states a value"),
+  is_default: z.boolean().describe("Whether the value is the default"),
+});
+
+/** The response of `GET /admin/v1/configuration`. */
+export const configurationSchema = z
+  .object({ data: z.array(settingSchema).describe("Every setting, in the order of docs/configuration.md") })
+  .describe("The settings of the replica that responds, without secrets");
+
+/** The settings as JSON. */
+export type ConfigurationJson = z.output<typeof configurationSchema>;
+/** A setting as JSON. */
+export type SettingJson = ConfigurationJson["data"][number];

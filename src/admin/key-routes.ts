@@ -1,7 +1,11 @@
 import { z } from "zod";
+import { findPeriod } from "../budgets/periods.ts";
 import { VISITED_MAX } from "../keys/key-pages.ts";
 import type { KeyService } from "../keys/key-service.ts";
+import type { ManagedKey } from "../keys/managed-key.ts";
 import { readListedBudgets } from "../metering/sql/budget-status.ts";
+import { sumCostsOfKeys } from "../metering/sql/key-spend.ts";
+import { formatUsd } from "../money.ts";
 import { issuedKeySchema, keySchema, toIssuedKeyJson, toKeyJson } from "../presentation/key-json.ts";
 import { currentBudgetsSchema, toBudgetStatusJson } from "../presentation/limit-json.ts";
 import type { Database } from "../store/database.ts";
@@ -33,6 +37,7 @@ const listQuery = z.strictObject({
   ),
   include_revoked: flagSchema.describe("Whether the list contains revoked keys"),
   include_budgets: includeBudgetsSchema,
+  include_spend: flagSchema.describe("true: each entry has month_cost_usd"),
   limit: pageLimitSchema,
   after: queryTextSchema.describe("`next_after` of the previous page: lists the keys after it"),
 });
@@ -44,7 +49,15 @@ export function registerKeyRoutes(scope: AdminScope, keys: KeyService, database:
   registerSecrets(scope, keys);
 }
 
-const listedKeySchema = keySchema.extend({ current_budgets: currentBudgetsSchema.optional() });
+const listedKeySchema = keySchema.extend({
+  current_budgets: currentBudgetsSchema.optional(),
+  month_cost_usd: z
+    .string()
+    .optional()
+    .describe(
+      "Cost of the settled requests of the current UTC month, in exact decimal US dollars, if the query has include_spend=true",
+    ),
+});
 const listResponse = z
   .object({
     data: z.array(listedKeySchema).describe("The keys, in the order of their ids"),
@@ -64,16 +77,23 @@ function registerReading(scope: AdminScope, keys: KeyService, database: Database
       },
     },
     async ({ query }) => {
-      const { include_revoked: includeRevoked, include_budgets: includeBudgets, group, ...filter } = query;
+      const {
+        include_revoked: includeRevoked,
+        include_budgets: includeBudgets,
+        include_spend: includeSpend,
+        group,
+        ...filter
+      } = query;
       const groupId = group === undefined ? undefined : (await keys.groups.get(group)).id;
       const { entries, nextAfter } = await keys.listPage({ ...filter, groupId, includeRevoked });
-      const budgets = includeBudgets
-        ? await readListedBudgets(database, "key", entries, Date.now())
-        : undefined;
+      const now = Date.now();
+      const budgets = includeBudgets ? await readListedBudgets(database, "key", entries, now) : undefined;
+      const costs = includeSpend ? await readMonthCosts(database, entries, now) : undefined;
       return {
         data: entries.map((key, index) => ({
           ...toKeyJson(key),
           current_budgets: budgets?.[index]?.map(toBudgetStatusJson),
+          month_cost_usd: costs && formatUsd(costs.get(key.id) ?? 0),
         })),
         next_after: nextAfter,
       };
@@ -84,6 +104,17 @@ function registerReading(scope: AdminScope, keys: KeyService, database: Database
     { schema: { tags, summary: "Show a key", params: keyParamSchema, response: keyResponse } },
     async (request) => toKeyJson(await keys.get(request.params.key)),
   );
+}
+
+/** Reads what the requests of keys have cost in the current UTC month, in nanodollars by key id. */
+async function readMonthCosts(
+  database: Database,
+  entries: readonly ManagedKey[],
+  now: number,
+): Promise<Map<string | null, number>> {
+  const ids = entries.map(({ id }) => id);
+  const sums = await sumCostsOfKeys(database, ids, findPeriod("month", now).startsAt);
+  return new Map(sums.map(({ id, spent }) => [id, spent ?? 0]));
 }
 
 function registerChanges(scope: AdminScope, keys: KeyService): void {

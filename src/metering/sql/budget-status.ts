@@ -5,6 +5,7 @@ import { listBudgetedGroups, listBudgetedKeys } from "../../keys/budgeted-rows.t
 import { parseLimits } from "../../keys/limit-columns.ts";
 import type { LimitSettings } from "../../limits/limit-settings.ts";
 import type { Database } from "../../store/database.ts";
+import { type SpentSum, sumCostsOfKeys } from "./key-spend.ts";
 
 /** A key or a group, with its limits. */
 interface Limited {
@@ -79,7 +80,7 @@ async function readCosts(database: Database, budgets: readonly BudgetId[]): Prom
   const costs = new Map<string, number>();
   for (const [query, sameQuery] of Map.groupBy(budgets, toQuery)) {
     const ids = [...new Set(sameQuery.map(({ scope }) => parseScope(scope).id))];
-    const read = query.startsWith("key ") ? sumOfKeys : sumOfGroups;
+    const read = query.startsWith("key ") ? sumCostsOfKeys : sumOfGroups;
     const sums = await read(database, ids, sameQuery[0]?.startsAt ?? 0);
     for (const { id, spent } of sums) costs.set(`${query} ${id}`, spent ?? 0);
   }
@@ -88,25 +89,6 @@ async function readCosts(database: Database, budgets: readonly BudgetId[]): Prom
 
 /** Budgets with the same text are read by the same statement. */
 const toQuery = ({ scope, startsAt }: BudgetId): string => `${parseScope(scope).kind} ${startsAt}`;
-
-interface SpentSum {
-  readonly id: string | null;
-  readonly spent: number | null;
-}
-
-async function sumOfKeys(
-  { reader }: Database,
-  ids: readonly string[],
-  startsAt: number,
-): Promise<SpentSum[]> {
-  return reader
-    .selectFrom("rollups_daily")
-    .select((eb) => ["key_id as id", eb.fn.sum<number | null>("cost_nanodollars").as("spent")])
-    .where("day", ">=", startsAt)
-    .where("key_id", "in", ids)
-    .groupBy("key_id")
-    .execute();
-}
 
 async function sumOfGroups(
   { reader }: Database,
