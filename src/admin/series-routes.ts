@@ -63,7 +63,8 @@ const failuresQuery = z.strictObject({
   to: dateSchema.optional().describe("Exclusive end: a date or a time; default: now"),
 });
 
-const failuresSchema = z.object({
+/** The response of `GET /admin/v1/failures`. */
+export const failuresSchema = z.object({
   from: describeTimestamp("The time back to which requests were read"),
   to: describeTimestamp("End of the period, not included"),
   is_complete: z

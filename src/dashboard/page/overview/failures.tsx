@@ -23,7 +23,11 @@ export function Failures({ filter }: { filter: Filter }): JSX.Element {
       (name) => values[name] === undefined || line[name] === values[name],
     );
   return (
-    <Card title="What fails" actions={<Link href="/requests?failed=true">All failed requests</Link>} isFlush>
+    <Card
+      title="What fails"
+      actions={<Link href={filter.toRequestsHref({ failed: "true" })}>All failed requests</Link>}
+      isFlush
+    >
       <Loaded query={query} lines={6}>
         {({ data, from, is_complete: isComplete }) => (
           <>
