@@ -78,7 +78,6 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   "@fastify/cors": ["http"],
   "@fastify/proxy-addr": ["config", "http"],
   "@fastify/swagger": ["admin"],
-  "@fastify/swagger-ui": ["admin"],
   "fastify-type-provider-zod": ["admin"],
 };
 
