@@ -21,7 +21,7 @@ import {
   sortModels,
 } from "./model-filter.ts";
 import { ModelDetails } from "./model-details.tsx";
-import { formatPrice, getMillionPrice } from "./prices.ts";
+import { formatPrice, getMillionPrice, isFree } from "./prices.ts";
 import "./models.css";
 
 /** More rows make the page slow to draw, and nobody reads them. */
@@ -83,7 +83,9 @@ function priceColumn(id: string, header: string, field: string): Column<ModelJso
     isSortable: true,
     render: ({ pricing }) => {
       const price = getMillionPrice(pricing, field);
-      return price === 0 ? <Badge tone="good">free</Badge> : formatPrice(price);
+      if (price !== 0) return formatPrice(price);
+      // A model without a price for its tokens can charge for images or searches.
+      return isFree(pricing) ? <Badge tone="good">free</Badge> : "$0";
     },
   };
 }
