@@ -64,7 +64,10 @@ function RecentUsage({ id }: { id: string }): JSX.Element {
       <Loaded query={query} lines={2}>
         {({ total, data }) => (
           <Stats>
-            <Stat label="Cost" hint={`of ${formatCount(data.length)} keys`}>
+            <Stat
+              label="Cost"
+              hint={data.length === 1 ? "by one key" : `by ${formatCount(data.length)} keys`}
+            >
               <Usd usd={total.cost_usd} />
             </Stat>
             <Stat label="Requests">{formatCompact(total.requests)}</Stat>

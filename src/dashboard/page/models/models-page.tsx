@@ -39,8 +39,8 @@ const COLUMNS: readonly Column<ModelJson>[] = [
       </span>
     ),
   },
-  priceColumn("input_price", "Input / M tokens", "prompt"),
-  priceColumn("output_price", "Output / M tokens", "completion"),
+  priceColumn("input_price", "Input / M", "prompt"),
+  priceColumn("output_price", "Output / M", "completion"),
   {
     id: "context",
     header: "Context",
@@ -129,7 +129,7 @@ export function ModelsPage(): JSX.Element {
                 {models.length === data.length
                   ? `${formatCount(data.length)} models`
                   : `${formatCount(models.length)} of ${formatCount(data.length)} models`}
-                , as OpenRouter listed them <Age at={fetched_at} />. Prices in US dollars.
+                , as OpenRouter listed them <Age at={fetched_at} />. Prices in US dollars per million tokens.
               </p>
               <ModelTable
                 models={models}
