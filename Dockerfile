@@ -7,11 +7,22 @@ COPY package.json package-lock.json .npmrc ./
 # No install script is needed, because only dev dependencies have one.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
+# Builds the dashboard with the dev dependencies, which do not reach the image.
+FROM node:26-slim AS dashboard
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json ./
+COPY src/dashboard ./src/dashboard
+# Node is that of the image: `npm run` would look for the Node that an install script installs.
+RUN node src/dashboard/page/build.js && test -f src/dashboard/dist/index.html
+
 FROM node:26-slim AS app
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src ./src
+COPY --from=dashboard /app/src/dashboard/dist ./src/dashboard/dist
 # `--demo` needs the simulator; the image contains no other tool.
 COPY tools/simulator ./tools/simulator
 

@@ -5,7 +5,7 @@ import type { Config } from "./config/config.ts";
 import { createProxyTrust } from "./http/client-address.ts";
 import { CoalescingMessage } from "./http/coalescing-message.ts";
 import { sendClientError } from "./http/client-error.ts";
-import { guardConnections } from "./http/client-connections.ts";
+import { type ClientConnections, guardConnections } from "./http/client-connections.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { closeIdleConnections, type ShutdownState } from "./http/shutdown.ts";
 import { sendAnyError, handleErrors } from "./http/error-handler.ts";
@@ -79,6 +79,7 @@ export interface AppDependencies {
 interface RouteDependencies extends AppDependencies {
   readonly components: ComponentHealth;
   readonly bodyMemory: BodyMemory;
+  readonly clients: ClientConnections;
 }
 
 /** Builds the gateway's HTTP app. Hooks run for each request in the order in which they are registered here. */
@@ -117,7 +118,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
 
   if (persistence) await (await import("./admin/documentation.ts")).documentationPlugin(app);
   const components = createComponentHealth(deps);
-  await addRoutes(app, { ...deps, bodyMemory, components }, limits);
+  await addRoutes(app, { ...deps, bodyMemory, clients, components }, limits);
   const { decisions: limitDecisions } = limits;
   metrics?.collectFrom({ ...deps, bodyMemory, clients, components, limitDecisions });
   return app;
@@ -157,18 +158,21 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   registerReads(app, deps, { accessHooks, catalog, aliases: config.modelAliases });
   registerKey(app, { accessHooks, persistence });
   registerDiagnosticStream(app, accessHooks);
-  if (persistence) await addAdminApi(app, { ...deps, persistence }, access, enforcePerKey);
+  if (persistence) await addAdminApi(app, { ...deps, persistence, catalog, access, enforcePerKey });
 }
 
-/** Registers the admin API. Imports its modules only here, because a gateway without a database does not need them. */
-async function addAdminApi(
-  app: FastifyInstance,
-  { config, logger, persistence }: AppDependencies & { readonly persistence: Persistence },
-  access: Omit<AuthenticateOptions, "allowAnonymous" | "role">,
-  enforcePerKey: Limits["enforcePerKey"],
-): Promise<void> {
+interface AdminDependencies extends RouteDependencies {
+  readonly persistence: Persistence;
+  readonly catalog: ModelCatalog;
+  readonly access: Omit<AuthenticateOptions, "allowAnonymous" | "role">;
+  readonly enforcePerKey: Limits["enforcePerKey"];
+}
+
+/** Registers the admin API and the dashboard. Imports their modules only here: a gateway without a database needs none. */
+async function addAdminApi(app: FastifyInstance, deps: AdminDependencies): Promise<void> {
+  const { config, logger, persistence, catalog, access, enforcePerKey } = deps;
   const { openrouterApiKey, dashboardSessionMs: lifetimeMs } = config;
-  const { keys, database } = persistence;
+  const { keys, database, recorder } = persistence;
   const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
   const { adminApiPlugin } = await import("./admin/admin-api.ts");
   const { SessionAuthentication } = await import("./sessions/session-authentication.ts");
@@ -176,8 +180,16 @@ async function addAdminApi(
     openrouterApiKey === undefined || lifetimeMs === 0
       ? undefined
       : new SessionAuthentication({ ...access, openrouterApiKey, database, lifetimeMs, logger });
-  const authenticateAdmin = sessions?.createHook(asAdmin) ?? asAdmin;
-  await adminApiPlugin(app, { accessHooks: [authenticateAdmin, enforcePerKey], keys, database, sessions });
+  if (sessions) (await import("./dashboard/dashboard-plugin.ts")).registerDashboard(app, logger);
+  await adminApiPlugin(app, {
+    accessHooks: [sessions?.createHook(asAdmin) ?? asAdmin, enforcePerKey],
+    keys,
+    database,
+    sessions,
+    models: catalog,
+    status: { ...deps, recorder },
+    settings: config.settings,
+  });
 }
 
 function createComponentHealth({ persistence, redis }: AppDependencies): ComponentHealth {

@@ -22,6 +22,7 @@ const RANKS: readonly (readonly string[])[] = [
     "parent-exit",
     "node-version",
     "single-run",
+    "build-info",
     "tools/sdks",
   ],
   ["request", "response", "pricing", "tools/simulator"],
@@ -39,6 +40,7 @@ const RANKS: readonly (readonly string[])[] = [
   ["metrics"],
   ["presentation"],
   ["admin"],
+  ["dashboard"],
   ["app"],
   ["gateway"],
   ["lifecycle", "next-tick-workaround", "health-check"],
@@ -56,6 +58,10 @@ const DEMO = "src/demo.ts imports tools/simulator/simulator.ts";
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream"],
   zod: ["admin", "config", "keys", "presentation"],
+  vite: ["dashboard"],
+  preact: ["dashboard"],
+  "wouter-preact": ["dashboard"],
+  "@tanstack/preact-query": ["dashboard"],
   "lru-cache": ["auth", "budgets", "http", "limits", "upstream"],
   commander: ["cli"],
   cookie: ["sessions"],
@@ -85,8 +91,10 @@ interface SourceFile {
 }
 
 function readFiles(folder: string): SourceFile[] {
-  // Excludes the dependencies that `npm run sdks:install` installs.
-  return globSync(`${folder}/**/*.{js,ts}`, { exclude: ["**/node_modules", "**/.venv-*"] }).map((path) => {
+  // Excludes the dependencies that `npm run sdks:install` installs, and the files that `npm ci` builds.
+  return globSync(`${folder}/**/*.{js,ts,tsx}`, {
+    exclude: ["**/node_modules", "**/.venv-*", "src/dashboard/dist"],
+  }).map((path) => {
     const text = readFileSync(path, "utf8");
     const imports = [
       ...text.matchAll(/^(?:import|export)\s(type\s)?(?:[^"';]*\sfrom\s)?"([^"]+)"|import\("([^"]+)"\)/gm),

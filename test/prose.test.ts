@@ -29,7 +29,7 @@ const PHRASES: readonly (readonly [pattern: RegExp, instead: string])[] = [
 const HEADLESS = /^(?:what|whatever|whoever|whose|who)\b/i;
 
 const files = globSync([
-  "src/**/*.{ts,js}",
+  "src/**/*.{ts,tsx,js}",
   "test/**/*.ts",
   "tools/{simulator,verify,bench}/**/*.ts",
   "tools/sdks/*/*.{ts,py,go}",
@@ -41,7 +41,7 @@ const files = globSync([
   "SECURITY.md",
   ".env.example",
   "Dockerfile",
-]).filter((path) => path !== "test/prose.test.ts" && !path.includes("node_modules"));
+]).filter((path) => path !== "test/prose.test.ts" && !/node_modules|dashboard\/dist/.test(path));
 
 /** @returns the lines of a text that match a pattern, as `path:line: text`. */
 function findMatches(path: string, lines: readonly string[], pattern: RegExp): string[] {

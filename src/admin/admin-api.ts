@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { GatewayError } from "../errors.ts";
+import type { Setting } from "../config/settings.ts";
 import { getClientAddress } from "../http/client-address.ts";
 import { requireJson } from "../http/raw-json.ts";
 import type { KeyService } from "../keys/key-service.ts";
@@ -10,10 +11,14 @@ import type { Database } from "../store/database.ts";
 import { isUnavailable } from "../store/database-errors.ts";
 import type { SessionAuthentication } from "../sessions/session-authentication.ts";
 import type { AdminScope } from "./admin-scope.ts";
+import { registerAlertRoutes } from "./alert-routes.ts";
 import { registerAuditRoutes } from "./audit-routes.ts";
 import { registerBudgetRoutes } from "./budget-routes.ts";
+import { GatewayStatus, type StatusSources } from "./gateway-status.ts";
 import { registerGroupRoutes } from "./group-routes.ts";
+import { registerHealthRoutes } from "./health-routes.ts";
 import { registerKeyRoutes } from "./key-routes.ts";
+import { type ModelLister, registerModelRoutes } from "./model-routes.ts";
 import { registerRequestRoutes } from "./request-routes.ts";
 import { registerSessionRoutes, registerSignIn } from "./session-routes.ts";
 import { registerUsageRoutes } from "./usage-routes.ts";
@@ -36,6 +41,9 @@ interface AdminOptions {
   readonly database: Database;
   /** undefined: the API accepts only keys. */
   readonly sessions?: SessionAuthentication | undefined;
+  readonly models: ModelLister;
+  readonly status: StatusSources;
+  readonly settings: readonly Setting[];
 }
 
 /** Methods by URL; requests with other methods get 405. */
@@ -48,6 +56,10 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   "/groups/:group": ["GET", "PATCH", "DELETE"],
   "/groups/:group/budgets": ["GET"],
   "/audit": ["GET"],
+  "/alerts": ["GET"],
+  "/models": ["GET"],
+  "/health": ["GET"],
+  "/configuration": ["GET"],
   "/usage": ["GET"],
   "/requests": ["GET"],
 };
@@ -90,12 +102,15 @@ function registerProtectedRoutes(parent: AdminScope, options: AdminOptions): voi
     for (const hook of accessHooks) scope.addHook("onRequest", hook);
     requireJsonBodies(plugin);
     if (sessions) registerSessionRoutes(scope, sessions);
-    registerKeyRoutes(scope, keys);
-    registerGroupRoutes(scope, keys.groups);
+    registerKeyRoutes(scope, keys, database);
+    registerGroupRoutes(scope, keys.groups, database);
     registerBudgetRoutes(scope, keys, database);
     registerAuditRoutes(scope, keys);
     registerUsageRoutes(scope, keys, database);
     registerRequestRoutes(scope, keys, database);
+    registerModelRoutes(scope, keys, options.models);
+    registerAlertRoutes(scope, database);
+    registerHealthRoutes(scope, new GatewayStatus(options.status, database), options.settings);
     done();
   });
 }

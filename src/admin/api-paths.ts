@@ -30,7 +30,12 @@ const DRY_RUN = {
   description: "true: the response is an estimate of the cost, and no model is called",
   schema: { type: "boolean", default: false },
 };
-const OFFSET = { name: "offset", in: "query", schema: { type: "integer", minimum: 0, default: 0 } };
+const OFFSET = {
+  name: "offset",
+  in: "query",
+  description: "Number of entries that the response leaves out at the beginning of the list",
+  schema: { type: "integer", minimum: 0, default: 0 },
+};
 const LIMIT = {
   name: "limit",
   in: "query",
@@ -73,7 +78,12 @@ function describeCatalog({ path, summary, query }: CatalogEndpoint) {
     description: `The ${name} of the model id`,
     schema: { type: "string" },
   }));
-  const filters = query.filters.map((name) => ({ name, in: "query", schema: { type: "string" } }));
+  const filters = query.filters.map((name) => ({
+    name,
+    in: "query",
+    description: "A filter, which OpenRouter validates and applies",
+    schema: { type: "string" },
+  }));
   return {
     get: {
       tags: ["models"],
@@ -179,12 +189,12 @@ export const API_PATHS = {
           maximum: 100,
           default: 10,
         }),
-        describeNumber("interval_ms", "Time between two events", {
+        describeNumber("interval_ms", "Time between two events in ms", {
           minimum: 0,
           maximum: 600_000,
           default: 100,
         }),
-        describeNumber("idle_ms", "Time without data before the last event", {
+        describeNumber("idle_ms", "Time without data before the last event, in ms", {
           minimum: 0,
           maximum: 600_000,
           default: 0,

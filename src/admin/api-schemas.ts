@@ -64,9 +64,13 @@ export const keyChangesBodySchema = z
   }));
 
 /** The path parameter that selects a key. */
-export const keyParamSchema = z.object({ key: plainTextSchema.min(1).max(64).describe("Id or name") });
+export const keyParamSchema = z.object({
+  key: plainTextSchema.min(1).max(64).describe("Id or name of a key; the id if the key is revoked"),
+});
 /** The path parameter that selects a group of keys. */
-export const groupParamSchema = z.object({ group: plainTextSchema.min(1).max(64).describe("Id or name") });
+export const groupParamSchema = z.object({
+  group: plainTextSchema.min(1).max(64).describe("Id or name of a group"),
+});
 
 /** Body of `POST /admin/v1/keys/{key}/rotate`, which is optional. */
 export const rotationBodySchema = z
@@ -77,12 +81,17 @@ export const rotationBodySchema = z
 /** The error body of every route. */
 const errorSchema = z
   .object({
-    error: z.object({
-      message: z.string(),
-      type: z.string(),
-      param: z.string().nullable().describe("The invalid field or parameter"),
-      code: z.string(),
-    }),
+    error: z
+      .object({
+        message: z.string().describe("The cause of the error and its remedy"),
+        type: z.string().describe("Kind of the error, such as invalid_request_error"),
+        param: z
+          .string()
+          .nullable()
+          .describe("Path of the invalid field, or the name of the invalid parameter; null: none"),
+        code: z.string().describe("Code of the error; the introduction lists them"),
+      })
+      .describe("The error"),
   })
   .describe("An error in OpenAI's shape");
 
@@ -97,14 +106,15 @@ export const keyQuerySchema = queryTextSchema.describe("Id or name of a key; the
 /** The query parameter that selects an endpoint. */
 export const endpointQuerySchema = z
   .enum(ENDPOINT_NAMES, { error: `must be one of ${ENDPOINT_NAMES.join(", ")}` })
-  .optional();
+  .optional()
+  .describe("Only requests to this endpoint");
 /** The query parameter that selects a session. Clients may send any text, so it is shortened as the ledger shortens it. */
 export const sessionQuerySchema = z
   .string()
   .min(1, "must not be empty")
   .transform(toColumnText)
   .optional()
-  .describe("Id of a client's session");
+  .describe("Only requests of this session, which clients name in a header");
 
 /** The query parameter that selects an end user, whose name is shortened as the ledger shortens it. */
 export const endUserQuerySchema = z
@@ -112,7 +122,28 @@ export const endUserQuerySchema = z
   .min(1, "must not be empty")
   .transform(toColumnText)
   .optional()
-  .describe("Name of an end user");
+  .describe("Only requests of the end user with this name");
+
+/** A query parameter that is true or, by default, false. */
+export const flagSchema = z
+  .enum(["true", "false"], { error: "must be true or false" })
+  .default("false")
+  .transform((text) => text === "true");
+
+/** The query parameter that adds the current periods of budgets to a list. */
+export const includeBudgetsSchema = flagSchema.describe("true: each entry has current_budgets");
+
+/** The field of a list that leads to its next page. */
+export const nextAfterSchema = z
+  .string()
+  .nullable()
+  .describe("The `after` of the next page; null in the last page");
 
 /** The query parameter for the number of entries in a page. */
-export const pageLimitSchema = z.coerce.number().int().min(1).max(500).default(100);
+export const pageLimitSchema = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(500)
+  .default(100)
+  .describe("Number of entries in the page");

@@ -9,7 +9,9 @@ const auditQuery = z.strictObject({
   limit: pageLimitSchema,
   before: queryTextSchema.describe("Id of the last entry of the previous page"),
 });
-const auditResponse = z.object({ data: z.array(auditEntrySchema) }).describe("A page of changes");
+const auditResponse = z
+  .object({ data: z.array(auditEntrySchema).describe("The changes, newest first") })
+  .describe("A page of changes");
 
 /** Registers `GET /admin/v1/audit`, which lists the changes of keys. */
 export function registerAuditRoutes(scope: AdminScope, keys: KeyService): void {

@@ -8,7 +8,7 @@ import type { AdminScope } from "./admin-scope.ts";
 import { errorResponseSchemas, groupParamSchema, keyParamSchema } from "./api-schemas.ts";
 
 const budgetsResponse = z
-  .object({ data: z.array(budgetStatusSchema) })
+  .object({ data: z.array(budgetStatusSchema).describe("One entry per budget") })
   .describe("The current period of each budget");
 const response = { 200: budgetsResponse, ...errorResponseSchemas };
 

@@ -1,26 +1,47 @@
 import { z } from "zod";
 import { groupChangesSchema, newGroupSchema } from "../keys/group-input.ts";
 import type { GroupService } from "../keys/group-service.ts";
-import { groupSchema, toGroupJson } from "../presentation/limit-json.ts";
+import { readListedBudgets } from "../metering/sql/budget-status.ts";
+import {
+  currentBudgetsSchema,
+  groupSchema,
+  toBudgetStatusJson,
+  toGroupJson,
+} from "../presentation/limit-json.ts";
+import type { Database } from "../store/database.ts";
 import { getActor } from "./actor.ts";
 import type { AdminScope } from "./admin-scope.ts";
-import { errorResponseSchemas, groupParamSchema, pageLimitSchema, queryTextSchema } from "./api-schemas.ts";
+import {
+  errorResponseSchemas,
+  groupParamSchema,
+  includeBudgetsSchema,
+  nextAfterSchema,
+  pageLimitSchema,
+  queryTextSchema,
+} from "./api-schemas.ts";
 
 const tags = ["groups"];
 const response = { 200: groupSchema, ...errorResponseSchemas };
 const listQuery = z.strictObject({
+  include_budgets: includeBudgetsSchema,
   limit: pageLimitSchema,
-  after: queryTextSchema.describe("Id of the last group of the previous page"),
+  after: queryTextSchema.describe("`next_after` of the previous page: lists the groups after it"),
 });
-const listResponse = z.object({ data: z.array(groupSchema) }).describe("A page of groups");
+const listedGroupSchema = groupSchema.extend({ current_budgets: currentBudgetsSchema.optional() });
+const listResponse = z
+  .object({
+    data: z.array(listedGroupSchema).describe("The groups, in the order of their ids"),
+    next_after: nextAfterSchema,
+  })
+  .describe("A page of groups");
 
 /** Registers the routes that create, list, show, change and delete groups of keys. */
-export function registerGroupRoutes(scope: AdminScope, groups: GroupService): void {
-  registerReading(scope, groups);
+export function registerGroupRoutes(scope: AdminScope, groups: GroupService, database: Database): void {
+  registerReading(scope, groups, database);
   registerChanges(scope, groups);
 }
 
-function registerReading(scope: AdminScope, groups: GroupService): void {
+function registerReading(scope: AdminScope, groups: GroupService, database: Database): void {
   scope.get(
     "/groups",
     {
@@ -31,7 +52,19 @@ function registerReading(scope: AdminScope, groups: GroupService): void {
         response: { 200: listResponse, ...errorResponseSchemas },
       },
     },
-    async ({ query }) => ({ data: (await groups.list(query)).map(toGroupJson) }),
+    async ({ query: { include_budgets: includeBudgets, ...filter } }) => {
+      const { entries, nextAfter } = await groups.listPage(filter);
+      const budgets = includeBudgets
+        ? await readListedBudgets(database, "group", entries, Date.now())
+        : undefined;
+      return {
+        data: entries.map((group, index) => ({
+          ...toGroupJson(group),
+          current_budgets: budgets?.[index]?.map(toBudgetStatusJson),
+        })),
+        next_after: nextAfter,
+      };
+    },
   );
   scope.get(
     "/groups/:group",

@@ -5,7 +5,12 @@ import type { RequestContext } from "../http/request-context.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { formatCsvLine } from "../presentation/csv.ts";
 import { periodQueryFields, resolvePeriod } from "../presentation/period.ts";
-import { formatOptionalTimestamp, formatTimestamp } from "../presentation/timestamp.ts";
+import {
+  describeOptionalTimestamp,
+  describeTimestamp,
+  formatOptionalTimestamp,
+  formatTimestamp,
+} from "../presentation/timestamp.ts";
 import type { Database } from "../store/database.ts";
 import { readRequestPages } from "../metering/sql/export.ts";
 import { REQUEST_COLUMNS, type RequestRow, STATES } from "../metering/record.ts";
@@ -29,8 +34,14 @@ const requestsQuery = z.strictObject({
   key: keyQuerySchema,
   session: sessionQuerySchema,
   end_user: endUserQuerySchema,
-  state: z.enum(STATES, { error: `must be one of ${STATES.join(", ")}` }).optional(),
-  format: z.enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` }).default("json"),
+  state: z
+    .enum(STATES, { error: `must be one of ${STATES.join(", ")}` })
+    .optional()
+    .describe("Only requests in this state"),
+  format: z
+    .enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` })
+    .default("json")
+    .describe("Format of the response"),
   limit: z.coerce
     .number()
     .int()
@@ -56,28 +67,24 @@ const { settle_attempts: _hiddenAttempts, settle_at: _hiddenAt, ...EXPORTED_COLU
 
 const requestSchema = z.object({
   ...Object.fromEntries(
-    Object.entries(EXPORTED_COLUMNS).map(([name, { sqlType, isNullable }]) => {
+    Object.entries(EXPORTED_COLUMNS).map(([name, { sqlType, isNullable, description = "" }]) => {
       const type = sqlType === "text" ? z.string() : z.int();
-      return [name, isNullable ? type.nullable() : type];
+      return [name, (isNullable ? type.nullable() : type).describe(description)];
     }),
   ),
-  stream: z.boolean(),
-  is_byok: z.boolean().nullable().describe("Whether the account's own key at the provider was used"),
-  upstream_inference_nanodollars: z
-    .int()
+  stream: z.boolean().describe(REQUEST_COLUMNS.stream.description ?? ""),
+  is_byok: z
+    .boolean()
     .nullable()
-    .describe("The provider's charge: with BYOK in addition to the cost, otherwise part of it"),
-  state: z.enum(STATES),
-  started_at: z.string(),
-  ended_at: z.string().nullable(),
-  group_id: z.string().nullable().describe("The group of the key when the request began"),
-  end_user: z.string().nullable().describe("As the client named it"),
-  reserved_in: z
+    .describe(REQUEST_COLUMNS.is_byok.description ?? ""),
+  state: z.enum(STATES).describe(REQUEST_COLUMNS.state.description ?? ""),
+  started_at: describeTimestamp("Start of the request"),
+  ended_at: describeOptionalTimestamp("End of the request; null: in flight"),
+  reserved_usd: z
     .string()
     .nullable()
-    .describe("The hard budgets that reserved money for the request, such as `key:day,group:month`"),
-  reserved_usd: z.string().nullable().describe("Exact, in decimal digits"),
-  cost_usd: z.string().nullable().describe("Exact, in decimal digits"),
+    .describe("reserved_nanodollars in US dollars: exact, in decimal digits"),
+  cost_usd: z.string().nullable().describe("cost_nanodollars in US dollars: exact, in decimal digits"),
 });
 const requestsResponse = {
   description:
@@ -85,7 +92,7 @@ const requestsResponse = {
   content: {
     "application/json": {
       schema: z.object({
-        data: z.array(requestSchema),
+        data: z.array(requestSchema).describe("The requests, in the requested order"),
         next_cursor: z
           .string()
           .nullable()

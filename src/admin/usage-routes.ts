@@ -24,13 +24,16 @@ const usageQuery = z.strictObject({
     .refine((text) => splitNames(text).every(isDimension), `must be ${BY}`)
     .default("key")
     .transform((text) => splitNames(text).filter(isDimension))
-    .describe(BY),
+    .describe(`The dimensions of a line: ${BY}`),
   ...hourQueryFields,
   key: keyQuerySchema,
-  model: queryTextSchema,
-  provider: queryTextSchema,
+  model: queryTextSchema.describe("Only requests to this model, by its id"),
+  provider: queryTextSchema.describe("Only requests that this provider served, by its name in the ledger"),
   endpoint: endpointQuerySchema,
-  format: z.enum(["json", "csv"], { error: "must be json or csv" }).default("json"),
+  format: z
+    .enum(["json", "csv"], { error: "must be json or csv" })
+    .default("json")
+    .describe("Format of the response"),
 });
 
 const usageResponse = {

@@ -4,6 +4,7 @@ import { type EnvironmentRecord, readSettings, readTextFile } from "./sources.ts
 import { splitList } from "./values.ts";
 import { parseKeyList, type ConfiguredKey } from "./gateway-api-keys.ts";
 import { findContradictions, findPortContradictions, findWebhookContradictions } from "./contradictions.ts";
+import { describeSettings, type Setting } from "./settings.ts";
 import { parseAliasList } from "./model-aliases.ts";
 import { parseWebhookSecret } from "./webhook-settings.ts";
 import type { ModelAliases } from "../request/model-aliases.ts";
@@ -58,6 +59,8 @@ export interface Config {
   readonly shutdownGraceMs: number;
   readonly logLevel: string;
   readonly corsOrigins: readonly string[];
+  /** Every setting for the operator to read, without secrets. Nothing else depends on it. */
+  readonly settings: readonly Setting[];
 }
 
 /** The address of OpenRouter, the proxy to it, and the timeout of each phase of a request. */
@@ -157,14 +160,15 @@ export function loadConfig(record: EnvironmentRecord, readText = readTextFile): 
   if (isValid("ALERT_WEBHOOK")) mistakes.push(...findWebhookContradictions(given, keyItems.length > 0));
   if (parsed.success) mistakes.push(...findPortContradictions(parsed.data));
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes);
-  return Object.freeze(toConfig(parsed.data, keys.entries, aliases));
+  const settings = describeSettings(given);
+  return Object.freeze({ ...toConfig(parsed.data, keys.entries, aliases), settings });
 }
 
 function toConfig(
   env: Environment,
   gatewayKeys: readonly ConfiguredKey[],
   modelAliases: ModelAliases,
-): Config {
+): Omit<Config, "settings"> {
   return {
     host: env.HOST,
     port: env.PORT,

@@ -13,6 +13,7 @@ import {
   updateGroup,
 } from "./group-rows.ts";
 import { type GroupRow, type ManagedGroup, toManagedGroup } from "./key-group.ts";
+import { type ListPage, toListPage } from "./key-pages.ts";
 import { insertAudit } from "./audit-rows.ts";
 import { type KeyChange, runKeyChange } from "./key-rows.ts";
 import { changeLimits, findChangeTime, formatLimits } from "./limit-columns.ts";
@@ -52,6 +53,11 @@ export class GroupService {
 
   async list(filter: GroupFilter): Promise<ManagedGroup[]> {
     return (await listGroups(this.#database.reader, filter)).map(toManagedGroup);
+  }
+
+  /** Lists a page of groups in the order of their ids. */
+  async listPage({ limit, ...filter }: GroupFilter): Promise<ListPage<ManagedGroup>> {
+    return toListPage(await this.list({ ...filter, limit: limit + 1 }), limit);
   }
 
   /** Returns a group by its id or name. @throws GatewayError group_not_found. */

@@ -90,26 +90,47 @@ const time = z.union(
 
 /** Schemas of the settings of a key. */
 export const keyFields = {
-  name,
-  role: z.enum(["caller", "admin"], { error: "must be caller or admin" }),
-  owner: owner.nullable(),
-  metadata,
-  /** Patterns of the models that the key may use; null allows every model. */
-  models: models.nullable(),
-  aliases,
-  expiresAt: time.nullable(),
-  disabled: z.boolean(),
-  onDisconnect: z.enum(["cancel", "drain"], { error: "must be cancel or drain" }),
-  /** Id or name of the group that the key belongs to. */
-  group: group.nullable(),
+  name: name.describe("Unique name: up to 64 letters, digits, '.', '_' or '-'"),
+  role: z
+    .enum(["caller", "admin"], { error: "must be caller or admin" })
+    .describe("caller: the key calls models. admin: the key calls the admin API"),
+  owner: owner.nullable().describe("The person or team that uses the key, in free text"),
+  metadata: metadata.describe("Up to 16 texts by name, which the gateway only stores"),
+  models: models
+    .nullable()
+    .describe(
+      "Patterns of the models that the key may use, in which * matches any text, such as google/*; null: every model",
+    ),
+  aliases: aliases.describe(
+    `Model ids by alias, at most ${ALIASES_MAX}; they replace all aliases of the key`,
+  ),
+  expiresAt: time
+    .nullable()
+    .describe(
+      "The key is refused from then on: ISO 8601 with a zone, or ms since 1970; null: it never expires",
+    ),
+  disabled: z.boolean().describe("true: the key is refused until it is enabled again"),
+  onDisconnect: z
+    .enum(["cancel", "drain"], { error: "must be cancel or drain" })
+    .describe(
+      "When a client disconnects before the end of its response: cancel aborts the upstream request, drain reads the response to its end",
+    ),
+  group: group.nullable().describe("Id or name of the group that the key belongs to; null: none"),
   limits: limitChangesSchema,
   endUsers: endUserChangesSchema,
-  /** Given in US dollars. */
-  unboundedReservationNanodollars: usdSchema.nullable(),
-  /** Ends the refusal of a key, of which a request has cost more than was reserved for it. */
-  unblock: z.literal(true, { error: "must be true; leave it out to keep the block" }),
-  /** How long the previous secret stays valid after a rotation. */
-  graceMs: z.int().min(0).max(GRACE_MAX_MS, "must be at most 30 days"),
+  unboundedReservationNanodollars: usdSchema
+    .nullable()
+    .describe(
+      "US dollars that hard budgets reserve for a request whose cost has no bound; null: they refuse such a request",
+    ),
+  unblock: z
+    .literal(true, { error: "must be true; leave it out to keep the block" })
+    .describe("true ends the refusal of a key of which a request has cost more than was reserved for it"),
+  graceMs: z
+    .int()
+    .min(0)
+    .max(GRACE_MAX_MS, "must be at most 30 days")
+    .describe("The previous secret stays valid this long, in ms; at most 30 days"),
 };
 
 /** The settings of a new key. */

@@ -1,8 +1,10 @@
 import {
   type Insertable,
   type Kysely,
+  type RawBuilder,
   type Selectable,
   sql,
+  type SqlBool,
   type Transaction,
   type Updateable,
 } from "kysely";
@@ -117,6 +119,8 @@ export async function findKeyByDigest(db: Kysely<Tables>, digest: string): Promi
 /** Selects the keys to list. */
 export interface KeyFilter {
   readonly owner?: string | undefined;
+  /** Part of the name, owner, prefix or id. The case of the letters A to Z is ignored. */
+  readonly search?: string | undefined;
   readonly groupId?: string | undefined;
   readonly includeRevoked?: boolean | undefined;
   readonly limit: number;
@@ -130,5 +134,19 @@ export async function listKeys({ reader }: Database, filter: KeyFilter): Promise
   if (filter.groupId !== undefined) query = query.where("keys.group_id", "=", filter.groupId);
   if (!filter.includeRevoked) query = query.where("keys.revoked_at", "is", null);
   if (filter.after !== undefined) query = query.where("keys.id", ">", filter.after);
+  if (filter.search !== undefined) query = query.where(containsText(filter.search));
   return query.execute();
+}
+
+/** The columns that a search compares. */
+const SEARCHED = ["keys.name", "keys.owner", "keys.prefix", "keys.id"] as const;
+
+/** Builds the condition that a searched column contains a text, in which no character is a wildcard. */
+function containsText(text: string): RawBuilder<SqlBool> {
+  const pattern = `%${text.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+  // The database converts both sides to lower case, because SQLite converts only the letters A to Z.
+  const conditions = SEARCHED.map(
+    (column) => sql<SqlBool>`lower(${sql.ref(column)}) like lower(${pattern}) escape '\\'`,
+  );
+  return sql`(${sql.join(conditions, sql` or `)})`;
 }

@@ -2,6 +2,7 @@ import { ANONYMOUS } from "../auth/caller-key.ts";
 import { GatewayError } from "../errors.ts";
 import { type AuditFilter, insertAudit, listAudit } from "./audit-rows.ts";
 import type { Database } from "../store/database.ts";
+import { type KeyPageFilter, type ListPage, readKeyPage } from "./key-pages.ts";
 import {
   runKeyChange,
   hasKeys,
@@ -38,6 +39,11 @@ const ID_DIGITS = 16;
 /** The end of the year 9999: the last time that ISO 8601 writes with four digits for the year. */
 const BLOCKED_MAX_MS = 253_402_300_799_999;
 
+/** Whether a key is in the table of keys: neither a key of the environment nor an anonymous client. */
+function isStored(idOrName: string): boolean {
+  return !idOrName.startsWith("env:") && idOrName !== ANONYMOUS;
+}
+
 /** The operations on keys, for both the command line and the admin API. Every change is recorded in the audit table. */
 export class KeyService {
   readonly groups: GroupService;
@@ -60,6 +66,11 @@ export class KeyService {
     return (await listKeys(this.#database, filter)).map(toManagedKey);
   }
 
+  /** Lists a page of keys in the order of their ids. */
+  async listPage(filter: KeyPageFilter): Promise<ListPage<ManagedKey>> {
+    return readKeyPage(this.#database, filter);
+  }
+
   /** Returns a key by its id or name. @throws GatewayError key_not_found. */
   async get(idOrName: string): Promise<ManagedKey> {
     return toManagedKey(await this.#find(idOrName));
@@ -73,8 +84,17 @@ export class KeyService {
    * @throws GatewayError key_not_found.
    */
   async resolveId(idOrName: string | undefined): Promise<string | undefined> {
-    if (idOrName === undefined || idOrName.startsWith("env:") || idOrName === ANONYMOUS) return idOrName;
+    if (idOrName === undefined || !isStored(idOrName)) return idOrName;
     return (await this.get(idOrName)).id;
+  }
+
+  /**
+   * Returns the models that a key may use, as globs; null allows every model.
+   * @param idOrName as for {@link resolveId}. Keys of the environment and anonymous clients may use every model.
+   * @throws GatewayError key_not_found.
+   */
+  async getAllowedModels(idOrName: string): Promise<readonly string[] | null> {
+    return isStored(idOrName) ? (await this.get(idOrName)).models : null;
   }
 
   /**

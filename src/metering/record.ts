@@ -2,6 +2,7 @@ import type { Outcome } from "../http/request-context.ts";
 import {
   BIGINT,
   type Column,
+  describeColumn,
   INTEGER,
   NULLABLE_BIGINT,
   NULLABLE_INTEGER,
@@ -9,6 +10,7 @@ import {
   type RowOf,
   TEXT,
 } from "../store/columns.ts";
+import { isCancelled, isFailed } from "./request-results.ts";
 
 // The definition of a ledger record. The ledger has one record for each admitted request to a model. The code that writes,
 // sums, settles, reports and exports records derives its columns from here. Times are ms since 1970 (UTC), money is in
@@ -36,6 +38,17 @@ export const TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
 /** The outcome of a request whose process died. */
 export const INTERRUPTED = "interrupted";
 
+/** How a request ended, as its record states it. */
+export type RecordedOutcome = Outcome | typeof INTERRUPTED;
+
+export const OUTCOMES: readonly RecordedOutcome[] = [
+  "complete",
+  "client_gone",
+  "upstream_error",
+  "rejected",
+  INTERRUPTED,
+];
+
 /**
  * Source of a cost: the end of a stream, a body, or OpenRouter's record of the generation. `operator`: an operator stated it.
  * `none`: nothing was charged. `unknown`: the cost will never be known.
@@ -60,49 +73,89 @@ export function mapTokenCounts<T>(toValue: (name: TokenCount) => T): Record<Toke
   return Object.fromEntries(TOKEN_COUNTS.map((name) => [name, toValue(name)])) as Record<TokenCount, T>;
 }
 
+/** Meaning of the token counts. */
+const TOKEN_DESCRIPTIONS: Readonly<Record<TokenCount, string>> = {
+  prompt_tokens: "Tokens of the prompt",
+  completion_tokens: "Tokens of the response, with the tokens of its reasoning",
+  cached_tokens: "The part of the prompt tokens that was read from the provider's cache",
+  cache_write_tokens: "Tokens that were written to the provider's cache",
+  reasoning_tokens: "The part of the completion tokens that was reasoning",
+  prompt_audio_tokens: "The part of the prompt tokens that was audio",
+};
+
 /** All columns of a record, in the order of exports. */
 export const REQUEST_COLUMNS = {
   /** Sorting by id sorts by the start of the requests, see {@link toRowIdPrefix}. */
-  id: TEXT,
-  /** The value of `x-request-id`, which a client may choose. */
-  request_id: TEXT,
-  generation_id: NULLABLE_TEXT,
-  instance: TEXT,
-  key_id: TEXT,
-  key_name: TEXT,
-  /** Path of the endpoint below the base URL, such as `chat/completions`. */
-  endpoint: TEXT,
-  /** The client's id of the session. It groups requests, and never decides about access. */
-  session: NULLABLE_TEXT,
-  /** Id of the group that the key belonged to. */
-  group_id: NULLABLE_TEXT,
-  /** The name of the end user, from the source that the settings of the key name. It never decides about access. */
-  end_user: NULLABLE_TEXT,
-  requested_model: NULLABLE_TEXT,
-  forwarded_model: NULLABLE_TEXT,
-  response_model: NULLABLE_TEXT,
-  provider: NULLABLE_TEXT,
-  stream: INTEGER,
-  status: INTEGER,
-  outcome: NULLABLE_TEXT as Column<Outcome | typeof INTERRUPTED | null>,
-  state: TEXT as Column<State>,
-  ...mapTokenCounts(() => NULLABLE_BIGINT),
-  cost_nanodollars: NULLABLE_BIGINT,
-  cost_source: NULLABLE_TEXT as Column<CostSource | null>,
-  /** Whether the account's own key at the provider was used (BYOK); null if upstream did not state it. */
-  is_byok: NULLABLE_INTEGER,
-  /** The provider's charge. It is part of the cost, except with BYOK. */
-  upstream_inference_nanodollars: NULLABLE_BIGINT,
-  /** The worst-case cost that was reserved in hard budgets; null: nothing was reserved. */
-  reserved_nanodollars: NULLABLE_BIGINT,
-  /** The budgets with the reservation, such as `key:day,group:month`. */
-  reserved_in: NULLABLE_TEXT,
-  first_byte_ms: NULLABLE_BIGINT,
-  total_ms: NULLABLE_BIGINT,
-  bytes_in: BIGINT,
-  bytes_out: BIGINT,
-  started_at: BIGINT,
-  ended_at: NULLABLE_BIGINT,
+  id: describeColumn(TEXT, "Id of the row; rows of later requests have greater ids"),
+  request_id: describeColumn(TEXT, "Value of the header x-request-id, which a client may choose"),
+  generation_id: describeColumn(NULLABLE_TEXT, "OpenRouter's id of the generation; null: not received"),
+  instance: describeColumn(TEXT, "Id of the gateway process that served the request"),
+  key_id: describeColumn(TEXT, "Id of the key"),
+  key_name: describeColumn(TEXT, "Name of the key when the request began"),
+  endpoint: describeColumn(TEXT, "Path of the endpoint below the base URL, such as chat/completions"),
+  session: describeColumn(
+    NULLABLE_TEXT,
+    "The client's id of the session, which groups requests and never decides about access; null: none",
+  ),
+  group_id: describeColumn(NULLABLE_TEXT, "Id of the group of the key when the request began; null: none"),
+  /** From the source that the settings of the key name. */
+  end_user: describeColumn(
+    NULLABLE_TEXT,
+    "The end user as the client named it, which never decides about access; null: none",
+  ),
+  requested_model: describeColumn(NULLABLE_TEXT, "Id of the first model as the client sent it"),
+  forwarded_model: describeColumn(
+    NULLABLE_TEXT,
+    "Id of this model as it was sent to OpenRouter: without the prefix openrouter/, and the target of an alias",
+  ),
+  response_model: describeColumn(NULLABLE_TEXT, "Id of the model that OpenRouter's response names"),
+  provider: describeColumn(NULLABLE_TEXT, "Name of the provider that served the request"),
+  stream: describeColumn(INTEGER, "Whether the client asked for a stream"),
+  status: describeColumn(INTEGER, "HTTP status of the response; 0: no response was sent"),
+  outcome: describeColumn(
+    NULLABLE_TEXT as Column<RecordedOutcome | null>,
+    "How the request ended: complete; upstream_error: OpenRouter failed or sent an error; client_gone: the client disconnected; rejected: the gateway sent an error of its own; interrupted: the gateway process died; null: in flight",
+  ),
+  state: describeColumn(
+    TEXT as Column<State>,
+    "open: in flight; pending: ended, and its cost is not known yet; settled: its cost is known; unknown: its cost will never be known",
+  ),
+  ...mapTokenCounts((name) =>
+    describeColumn(NULLABLE_BIGINT, `${TOKEN_DESCRIPTIONS[name]}; null: OpenRouter did not state it`),
+  ),
+  cost_nanodollars: describeColumn(
+    NULLABLE_BIGINT,
+    "The cost that OpenRouter charges, in nanodollars (1e-9 US dollars); null: not known",
+  ),
+  cost_source: describeColumn(
+    NULLABLE_TEXT as Column<CostSource | null>,
+    "Source of the cost: stream or body: OpenRouter's response; generation: its record of the generation; operator: stated by an operator; none: nothing was charged; unknown: it will never be known",
+  ),
+  is_byok: describeColumn(
+    NULLABLE_INTEGER,
+    "Whether the account's own key at the provider was used (BYOK); null: OpenRouter did not state it",
+  ),
+  upstream_inference_nanodollars: describeColumn(
+    NULLABLE_BIGINT,
+    "The provider's charge in nanodollars (1e-9 US dollars): with BYOK in addition to the cost, otherwise part of it",
+  ),
+  reserved_nanodollars: describeColumn(
+    NULLABLE_BIGINT,
+    "The worst-case cost that hard budgets reserved, in nanodollars (1e-9 US dollars); null: nothing was reserved",
+  ),
+  reserved_in: describeColumn(
+    NULLABLE_TEXT,
+    "The hard budgets that reserved money for the request, such as key:day,group:month; null: none",
+  ),
+  first_byte_ms: describeColumn(
+    NULLABLE_BIGINT,
+    "Time from the start of the request to the first byte of the response, in ms; null: no byte was sent",
+  ),
+  total_ms: describeColumn(NULLABLE_BIGINT, "Duration of the request in ms; null: in flight"),
+  bytes_in: describeColumn(BIGINT, "Size of the request body in bytes"),
+  bytes_out: describeColumn(BIGINT, "Part of the response body that was sent to the client, in bytes"),
+  started_at: describeColumn(BIGINT, "Start of the request"),
+  ended_at: describeColumn(NULLABLE_BIGINT, "End of the request; null: in flight"),
   /** Number of cost lookups that returned no final cost. */
   settle_attempts: INTEGER,
   /** Earliest time of the next cost lookup. A replica claims a record by moving this time ahead. */
@@ -153,6 +206,8 @@ export const SUMS = [
   "requests",
   "unknown_requests",
   ...TOKEN_COUNTS,
+  "failed_requests",
+  "cancelled_requests",
   "cost_nanodollars",
   "byok_nanodollars",
 ] as const;
@@ -166,6 +221,8 @@ export function toSums(row: RequestRow): Record<Sum, number> {
     ...NO_SUMS,
     requests: 1,
     unknown_requests: row.state === STATE.unknown ? 1 : 0,
+    failed_requests: isFailed(row) ? 1 : 0,
+    cancelled_requests: isCancelled(row) ? 1 : 0,
     cost_nanodollars: row.cost_nanodollars ?? 0,
     // Without BYOK, the provider's charge is already part of the cost.
     byok_nanodollars: row.is_byok === 1 ? (row.upstream_inference_nanodollars ?? 0) : 0,
@@ -183,4 +240,9 @@ const ID_TIME_DIGITS = 9;
  */
 export function toRowIdPrefix(ms: number): string {
   return Math.max(0, Math.floor(ms)).toString(36).padStart(ID_TIME_DIGITS, "0");
+}
+
+/** Parses the start time of a request from the id of its record. @returns ms since 1970. */
+export function parseRowIdTime(id: string): number {
+  return Number.parseInt(id.slice(0, ID_TIME_DIGITS), 36);
 }

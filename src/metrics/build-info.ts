@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { Gauge, type Registry } from "prom-client";
+import { readVersion } from "../build-info.ts";
 import type { Config } from "../config/config.ts";
 
 export interface BuildInfoSources {
@@ -9,8 +9,6 @@ export interface BuildInfoSources {
 
 /** Adds `sluice_build_info`, whose labels are the versions of the gateway and of Node, and whose keys are sent to OpenRouter. */
 export function registerBuildInfo(registry: Registry, { config }: BuildInfoSources): void {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  const { version } = JSON.parse(text) as { version: string };
   const info = new Gauge({
     name: "sluice_build_info",
     help: "Versions of the gateway and of Node; mode is account or own_keys. The value is always 1.",
@@ -18,5 +16,5 @@ export function registerBuildInfo(registry: Registry, { config }: BuildInfoSourc
     registers: [registry],
   });
   const mode = config.openrouterApiKey === undefined ? "own_keys" : "account";
-  info.set({ version, node: process.version, mode }, 1);
+  info.set({ version: readVersion(), node: process.version, mode }, 1);
 }

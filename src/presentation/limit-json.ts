@@ -8,7 +8,7 @@ import {
   type LimitSettings,
 } from "../limits/limit-settings.ts";
 import { toUsd } from "../money.ts";
-import { formatTimestamp, timestampSchema } from "./timestamp.ts";
+import { describeOptionalTimestamp, describeTimestamp, formatTimestamp } from "./timestamp.ts";
 
 // The JSON of groups, limits and budgets in the admin API and the command line.
 
@@ -17,49 +17,77 @@ const modeSchema = z
   .describe(
     "hard: a request must fit in at its worst-case cost. soft: admitted while spending is below the limit",
   );
-const periodSchema = z.enum(BUDGET_PERIODS);
-const usdSchema = z.number().describe("US dollars");
-const countSchema = z.number().nullable();
-const budgetSchema = z.object({ limit_usd: usdSchema, mode: modeSchema });
+const periodSchema = z
+  .enum(BUDGET_PERIODS)
+  .describe("Period of the budget in UTC; a week begins on Monday, and the period total never ends");
+const limitUsdSchema = z.number().describe("US dollars that may be spent in one period");
+const createCountSchema = (meaning: string) => z.number().nullable().describe(`${meaning}; null: no limit`);
+const createBudgetSchema = (period: string) =>
+  z.object({ limit_usd: limitUsdSchema, mode: modeSchema }).describe(`Budget of each ${period}`);
 const budgetsSchema = z
-  .object({ day: budgetSchema, week: budgetSchema, month: budgetSchema, total: budgetSchema })
+  .object({
+    day: createBudgetSchema("day (UTC)"),
+    week: createBudgetSchema("week, which begins on Monday (UTC)"),
+    month: createBudgetSchema("calendar month (UTC)"),
+    total: createBudgetSchema("key, group or end user for all time").describe("Budget without a renewal"),
+  })
   .partial()
-  .describe("By period (UTC)");
+  .describe("Budgets by period; a period without a budget is absent");
 
 /** The limits of a key or a group. */
 export const limitsSchema = z
   .object({
     budgets: budgetsSchema,
-    requests_per_minute: countSchema,
-    requests_per_day: countSchema,
-    tokens_per_minute: countSchema,
-    max_in_flight: countSchema,
+    requests_per_minute: createCountSchema("Requests per window of 60 seconds"),
+    requests_per_day: createCountSchema("Requests per window of 24 hours"),
+    tokens_per_minute: createCountSchema("Tokens per window of 60 seconds"),
+    max_in_flight: createCountSchema("Requests in flight at the same time"),
   })
-  .describe("null: no limit");
+  .describe("Limits of the key or group");
 
 /** The settings for end users of a key. */
 export const endUsersSchema = z.object({
-  source: z.string().describe("user, or header: and the name of a header"),
-  budgets: budgetsSchema.describe("Of each end user"),
+  source: z
+    .string()
+    .describe(
+      "The part of a request that names its end user: `user` for the field of the API, or `header:` and the name of a header",
+    ),
+  budgets: budgetsSchema.describe("Budgets of each end user, by period"),
 });
 
 /** A group of keys. */
 export const groupSchema = z
-  .object({ id: z.string(), name: z.string(), limits: limitsSchema, created_at: timestampSchema })
+  .object({
+    id: z.string().describe("Id of the group: grp_ and 16 characters; never changes"),
+    name: z.string().describe("Unique name of the group"),
+    limits: limitsSchema.describe("Limits that the keys of the group share"),
+    created_at: describeTimestamp("Time of creation"),
+  })
   .describe("A group of keys");
 
 /** The current period of a budget. */
 export const budgetStatusSchema = z.object({
   period: periodSchema,
-  starts_at: timestampSchema.nullable().describe("null for the period total"),
-  renews_at: timestampSchema.nullable().describe("null for the period total"),
-  limit_usd: usdSchema,
+  starts_at: describeOptionalTimestamp("Start of the period; null for the period total"),
+  renews_at: describeOptionalTimestamp("End of the period; null for the period total"),
+  limit_usd: limitUsdSchema,
   mode: modeSchema,
-  spent_usd: usdSchema.describe("Cost of settled requests"),
-  presumed_usd: usdSchema.describe("Worst-case cost of ended requests whose cost is not known"),
-  reserved_usd: usdSchema.describe("Held by gateways for requests in flight and requests to come"),
-  remaining_usd: usdSchema.describe("limit_usd without spent_usd and presumed_usd, never below 0"),
+  spent_usd: z.number().describe("Cost of settled requests in US dollars"),
+  presumed_usd: z
+    .number()
+    .describe("Worst-case cost of ended requests whose cost is not known, in US dollars"),
+  reserved_usd: z
+    .number()
+    .describe("US dollars that gateways hold for requests in flight and requests to come"),
+  remaining_usd: z
+    .number()
+    .describe("US dollars left: limit_usd without spent_usd and presumed_usd, never below 0"),
 });
+
+/** The current periods of the budgets of a key or a group in a list. */
+export const currentBudgetsSchema = z
+  .array(budgetStatusSchema)
+  .describe("The current period of each budget, if the query has include_budgets=true");
 
 /** Converts budgets to their JSON shape. */
 export function toBudgetsJson(budgets: Budgets): z.output<typeof budgetsSchema> {

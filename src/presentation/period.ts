@@ -18,19 +18,25 @@ export const dateSchema = z
 
 /** Query parameters that select a period. */
 export const periodQueryFields = {
-  from: dateSchema.optional().describe("A date or a time; default: 30 days before `to`"),
-  to: dateSchema.optional().describe("Exclusive end: a date or a time; default: now"),
+  from: dateSchema
+    .optional()
+    .describe("Start: a date (UTC) or a time with a zone in ISO 8601; default: 30 days before `to`"),
+  to: dateSchema
+    .optional()
+    .describe("Exclusive end: a date (UTC) or a time with a zone in ISO 8601; default: now"),
 };
 
 /** Query parameters that select the period of a report. A report consists of hourly sums. */
 export const hourQueryFields = {
   from: dateSchema
     .optional()
-    .describe("A date, or the beginning of an hour in UTC; default: 30 days before `to`"),
+    .describe(
+      "Start: a date, or the beginning of an hour, in ISO 8601 and UTC; default: 30 days before `to`",
+    ),
   to: dateSchema
     .optional()
     .describe(
-      "Exclusive end: a date, or the beginning of an hour in UTC; default: the end of the current hour",
+      "Exclusive end: a date, or the beginning of an hour, in ISO 8601 and UTC; default: the end of the current hour",
     ),
 };
 

@@ -3,16 +3,25 @@ import type { Dimension, UsageLine, UsageReport, UsageSums } from "../metering/s
 import { type Sum, SUMS } from "../metering/record.ts";
 import { formatUsd } from "../money.ts";
 import { formatCsvLine } from "./csv.ts";
-import { formatTimestamp } from "./timestamp.ts";
+import { describeTimestamp, formatTimestamp } from "./timestamp.ts";
 
 // JSON and CSV of usage reports in the admin API and the command line.
 
 const COUNT_DESCRIPTION =
   "A number; from 2^53, a string of its digits, because not every JSON parser reads such numbers exactly";
 const count = z.union([z.int(), z.string().regex(/^\d+$/)]).describe(COUNT_DESCRIPTION);
-const usd = z.string().describe("Exact, in decimal digits");
-const SUM_DESCRIPTIONS: Readonly<Partial<Record<Sum, string>>> = {
+const SUM_DESCRIPTIONS: Readonly<Record<Sum, string>> = {
+  requests: "Settled and unknown requests",
   unknown_requests: "The part of the requests whose cost will never be known",
+  failed_requests:
+    "The part of the requests whose client got an error or an incomplete response, and had not disconnected",
+  cancelled_requests: "The part of the requests whose client disconnected before the end of the response",
+  prompt_tokens: "Tokens of the prompts",
+  completion_tokens: "Tokens of the responses, with the tokens of their reasoning",
+  cached_tokens: "The part of the prompt tokens that was read from a provider's cache",
+  cache_write_tokens: "Tokens that were written to a provider's cache",
+  reasoning_tokens: "The part of the completion tokens that was reasoning",
+  prompt_audio_tokens: "The part of the prompt tokens that was audio",
   cost_nanodollars: "The cost that OpenRouter charges",
   byok_nanodollars:
     "The additional cost that providers charge for requests with the account's own key (BYOK)",
@@ -39,29 +48,41 @@ function mapSums<Count, Usd>(
 }
 
 const sums = mapSums(
-  (sum) => count.describe(SUM_DESCRIPTIONS[sum] ?? COUNT_DESCRIPTION),
-  () => usd,
+  (sum) =>
+    count.describe(
+      `${SUM_DESCRIPTIONS[sum]}${sum.endsWith("_nanodollars") ? ", in nanodollars (1e-9 US dollars)" : ""}. ${COUNT_DESCRIPTION}`,
+    ),
+  (sum) => z.string().describe(`${SUM_DESCRIPTIONS[sum]}, in US dollars: exact, in decimal digits`),
 );
 const usageLineSchema = z.object({
-  day: z.string().optional(),
-  key_id: z.string().optional(),
-  key_name: z.string().optional(),
-  group_id: z.string().nullable().optional().describe("The group that the key belongs to now"),
-  group_name: z.string().nullable().optional(),
-  model: z.string().optional(),
-  provider: z.string().optional(),
-  endpoint: z.string().optional(),
-  end_user: z.string().optional(),
+  day: z.string().optional().describe("Date in UTC, such as 2026-11-22; with the dimension day"),
+  key_id: z.string().optional().describe("Id of the key; with the dimension key"),
+  key_name: z.string().optional().describe("Name of the key; with the dimension key"),
+  group_id: z
+    .string()
+    .nullable()
+    .optional()
+    .describe("Id of the group that the key belongs to now; null: none; with the dimension group"),
+  group_name: z.string().nullable().optional().describe("Name of this group; null: none"),
+  model: z.string().optional().describe("Id of the model; with the dimension model"),
+  provider: z.string().optional().describe("Name of the provider; with the dimension provider"),
+  endpoint: z
+    .string()
+    .optional()
+    .describe("Path below the base URL, such as chat/completions; with the dimension endpoint"),
+  end_user: z.string().optional().describe("Name of the end user; with the dimension end_user"),
   ...sums,
 });
 
 /** A usage report as JSON. */
 export const usageReportSchema = z.object({
-  from: z.string(),
-  to: z.string().describe("Not included"),
-  data: z.array(usageLineSchema),
-  total: z.object(sums),
-  pending_requests: z.int().describe("In flight, or waiting for their cost; not in the sums yet"),
+  from: describeTimestamp("Start of the period"),
+  to: describeTimestamp("End of the period, which is not part of it"),
+  data: z.array(usageLineSchema).describe("One line per combination of the dimensions"),
+  total: z.object(sums).describe("The sums of all lines"),
+  pending_requests: z
+    .int()
+    .describe("Requests in flight or waiting for their cost, which are not in the sums yet"),
 });
 
 /** A line of a report as JSON; CSV has the same fields. */

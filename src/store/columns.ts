@@ -5,6 +5,8 @@ export type SqlType = "text" | "integer" | "bigint";
 export interface Column<Value extends string | number | null = string | number | null> {
   readonly sqlType: SqlType;
   readonly isNullable: boolean;
+  /** Meaning and unit of the values, for the description of the API. */
+  readonly description?: string;
   /** Never set. This member exists only for its type. */
   readonly value?: Value;
 }
@@ -15,6 +17,11 @@ export const INTEGER: Column<number> = { sqlType: "integer", isNullable: false }
 export const NULLABLE_INTEGER: Column<number | null> = { sqlType: "integer", isNullable: true };
 export const BIGINT: Column<number> = { sqlType: "bigint", isNullable: false };
 export const NULLABLE_BIGINT: Column<number | null> = { sqlType: "bigint", isNullable: true };
+
+/** Returns a column with the meaning and the unit of its values. */
+export function describeColumn<T extends Column>(column: T, description: string): T {
+  return { ...column, description };
+}
 
 /** The columns of a table by name. */
 export type Columns = Readonly<Record<string, Column>>;

@@ -182,3 +182,37 @@ test("the status of budgets shows the current periods, in US dollars", async () 
   expect((await callAdmin("GET", "/keys/none/budgets")).status).toBe(404);
   expect((await callAdmin("GET", "/groups/none/budgets")).status).toBe(404);
 });
+
+test("lists keys and groups with the current periods of their budgets on request, and names the next page", async () => {
+  const { callAdmin } = await start();
+  const limits = { budgets: { day: { limit_usd: 0.45 }, total: { limit_usd: 2, mode: "soft" } } };
+  const { id } = (await callAdmin("POST", "/groups", { name: "team-a", limits })).body;
+  await callAdmin("POST", "/groups", { name: "team-b" });
+  await callAdmin("POST", "/keys", { name: "bob", limits });
+  const keys = await callAdmin("GET", "/keys?search=bob&include_budgets=true");
+  const { data: budgets } = (await callAdmin("GET", "/keys/bob/budgets")).body;
+  expect(keys.body).toMatchObject({ data: [{ name: "bob", current_budgets: budgets }], next_after: null });
+  expect(budgets).toHaveLength(2);
+  const groups = (await callAdmin("GET", "/groups?include_budgets=true")).body.data;
+  const ofTeam = (await callAdmin("GET", `/groups/${id}/budgets`)).body.data;
+  const byName = new Map(groups.map((group: Json) => [group.name, group.current_budgets]));
+  expect([byName.get("team-a"), byName.get("team-b")]).toEqual([ofTeam, []]);
+  const first = (await callAdmin("GET", "/groups?limit=1")).body;
+  expect(first.next_after).toBe(first.data[0].id);
+  expect(first.data[0]).not.toHaveProperty("current_budgets");
+  const second = (await callAdmin("GET", `/groups?limit=1&after=${first.next_after}`)).body;
+  expect([second.data.length, second.next_after]).toEqual([1, null]);
+  expect((await callAdmin("GET", "/keys?include_budgets=yes")).body.error).toMatchObject({
+    param: "include_budgets",
+    code: "invalid_value",
+  });
+});
+
+test("lists the keys that may use a model", async () => {
+  const { callAdmin } = await start();
+  await callAdmin("POST", "/keys", { name: "bob", models: ["google/*"] });
+  const list = async (model: string): Promise<string[]> =>
+    (await callAdmin("GET", `/keys?model=${model}`)).body.data.map(({ name }: Json) => name).toSorted();
+  expect(await list("openrouter/google/gemini-3-flash")).toEqual(["bob", "first-caller"]);
+  expect(await list("openai/gpt-4o")).toEqual(["first-caller"]);
+});

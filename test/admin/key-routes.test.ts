@@ -1,4 +1,9 @@
 import { expect, test } from "vitest";
+import { findPeriod } from "../../src/budgets/periods.ts";
+import { HOUR_MS } from "../../src/durations.ts";
+import { addSums } from "../../src/metering/sql/rollups.ts";
+import { insertKey } from "../support/key-row.ts";
+import { createRollup } from "../support/rollup-rows.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { sendRequest, type TestRequest } from "../support/send-request.ts";
 import type { RawResponse } from "../support/raw-client.ts";
@@ -9,7 +14,8 @@ import { startAdminApp } from "../support/admin-app.ts";
 type Json = any;
 
 async function start() {
-  const { port } = await startAdminApp(await openTestDatabase());
+  const database = await openTestDatabase();
+  const { port } = await startAdminApp(database);
   const send = async (
     method: string,
     path: string,
@@ -20,7 +26,7 @@ async function start() {
     const response = await sendRequest(port, { method, path: `/admin/v1${path}`, body: text, headers });
     return { ...response, json: JSON.parse(response.body.toString()) };
   };
-  return { port, send };
+  return { database, port, send };
 }
 
 const listNames = ({ json }: { json: Json }): string[] => json.data.map((key: { name: string }) => key.name);
@@ -145,6 +151,29 @@ test("lists keys page by page and by owner, with revoked keys only on request", 
   expect(listNames(await send("GET", "/keys?owner=a"))).not.toContain("key-0");
   expect(listNames(await send("GET", "/keys?owner=a&include_revoked=false"))).toHaveLength(2);
   expect(listNames(await send("GET", "/keys?owner=a&include_revoked=true"))).toHaveLength(3);
+});
+
+test("lists keys with what they have spent in this month on request", async () => {
+  const { database, send } = await start();
+  for (const id of ["key_busy", "key_idle"]) await insertKey(database, { id });
+  const { startsAt } = findPeriod("month", Date.now());
+  const costs = [
+    [startsAt - HOUR_MS, 5],
+    [startsAt, 1_234_567],
+  ] as const;
+  const rows = costs.map(([hour, cost]) => ({
+    ...createRollup(hour, ["key_busy", "a/b", "P"]),
+    cost_nanodollars: cost,
+  }));
+  await addSums(database, database.kysely, rows);
+  const { json } = await send("GET", "/keys?include_spend=true");
+  expect(json.data.map((key: Json) => [key.id, key.month_cost_usd])).toEqual([
+    ["key_busy", "0.001234567"],
+    ["key_idle", "0.000000000"],
+  ]);
+  expect((await send("GET", "/keys")).json.data[0]).not.toHaveProperty("month_cost_usd");
+  const none = await send("GET", "/keys?include_spend=true&include_budgets=true&search=nobody");
+  expect(none.json).toEqual({ data: [], next_after: null });
 });
 
 test("lists audited changes page by page, newest first, for all keys or for one key by its name or id", async () => {

@@ -11,7 +11,7 @@ import { waitUntil } from "../support/wait.ts";
 import { startAdminApp } from "../support/admin-app.ts";
 
 const CSV_COLUMNS =
-  "requests,unknown_requests,prompt_tokens,completion_tokens,cached_tokens,cache_write_tokens,reasoning_tokens,prompt_audio_tokens,cost_nanodollars,cost_usd,byok_nanodollars,byok_usd";
+  "requests,unknown_requests,prompt_tokens,completion_tokens,cached_tokens,cache_write_tokens,reasoning_tokens,prompt_audio_tokens,failed_requests,cancelled_requests,cost_nanodollars,cost_usd,byok_nanodollars,byok_usd";
 
 async function start(database: Database) {
   const { port } = await startAdminApp(database);
@@ -38,6 +38,8 @@ test("a report has its period, lines, total and number of pending requests", asy
     cache_write_tokens: 2,
     reasoning_tokens: 2,
     prompt_audio_tokens: 2,
+    failed_requests: 2,
+    cancelled_requests: 2,
     cost_nanodollars: 12_345_678_901,
     cost_usd: "12.345678901",
     byok_nanodollars: 15_308_642,
@@ -73,7 +75,7 @@ test("a CSV report has a column for each requested group, even if it has no line
   const table = await usage("by=model,key&format=csv&from=2026-11-01&to=2026-11-02");
   expect(table.split("\r\n")).toEqual([
     `key_id,key_name,model,${CSV_COLUMNS}`,
-    `env:team,team,"'=a,""b""",1,1,101,37,1,1,1,1,1234567,0.001234567,7654321,0.007654321`,
+    `env:team,team,"'=a,""b""",1,1,101,37,1,1,1,1,1,1,1234567,0.001234567,7654321,0.007654321`,
     "",
   ]);
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Actor } from "../../src/keys/managed-key.ts";
 import { keyChangesSchema, type NewKey, newKeySchema } from "../../src/keys/key-input.ts";
 import { digestSecret } from "../../src/key-secret.ts";
+import { VISITED_MAX } from "../../src/keys/key-pages.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import type { Database } from "../../src/store/database.ts";
 
@@ -137,6 +138,66 @@ export function keyServiceContract(open: () => Promise<Database>): void {
       "d",
     ]);
     expect(await service.list({ ...ALL, owner: "' OR '1'='1" })).toEqual([]);
+  });
+
+  test("finds keys by a part of the name, owner, prefix or id, in which no character is a wildcard", async () => {
+    const { service } = await start();
+    const { key } = await service.create(input("Team_A", { owner: "100% Zoë \\ Ümit" }), BY);
+    await service.create(input("teamxa", { owner: "1000 Zoe" }), BY);
+    const find = async (search: string): Promise<string[]> =>
+      (await service.listPage({ ...ALL, search })).entries.map(({ name }) => name).toSorted();
+    expect(await find("TEAM")).toEqual(["Team_A", "teamxa"]);
+    for (const search of ["m_a", "0% z", "zoë \\ Ü", "\\", key.id.toUpperCase(), key.id.slice(6), key.prefix])
+      expect([search, await find(search)]).toEqual([search, ["Team_A"]]);
+    for (const search of ["%x%", "' or '1'='1", "team-a", "\\%"])
+      expect([search, await find(search)]).toEqual([search, []]);
+    await service.revoke("teamxa", BY);
+    expect(await find("team")).toEqual(["Team_A"]);
+  });
+
+  test("pages name the next page only if keys remain", async () => {
+    const { service } = await start();
+    for (const name of ["a", "b", "c", "d"]) await service.create(input(name), BY);
+    const first = await service.listPage({ limit: 2 });
+    expect(first.nextAfter).toBe(first.entries[1]?.id);
+    const second = await service.listPage({ limit: 2, after: first.nextAfter ?? "" });
+    expect([second.entries.length, second.nextAfter]).toEqual([2, null]);
+    expect((await service.listPage({ limit: 4 })).nextAfter).toBeNull();
+  });
+
+  test("finds the callers' keys that may use a model, and compares a bounded number of keys for a page", async () => {
+    const { database, service } = await start();
+    for (const [index, models] of [["google/*"], ["*:free"], null].entries())
+      await service.create(input(`may-${index}`, { models }), BY);
+    await service.create(input("may-not", { models: ["openai/*"] }), BY);
+    await service.create(input("ops", { role: "admin" }), BY);
+    const find = async (model: string): Promise<string[]> =>
+      (await service.listPage({ ...ALL, model })).entries.map(({ name }) => name).toSorted();
+    expect(await find("openrouter/google/gemini-3-flash:free")).toEqual(["may-0", "may-1", "may-2"]);
+    expect(await find("google/gemini-3-flash")).toEqual(["may-0", "may-2"]);
+    const { key } = await service.create(input("none", { models: ["a/b"] }), BY);
+    const row = await database.kysely
+      .selectFrom("keys")
+      .selectAll()
+      .where("id", "=", key.id)
+      .executeTakeFirstOrThrow();
+    const copies = Array.from({ length: VISITED_MAX }, (_, index) => {
+      const id = `key_${String(index).padStart(16, "0")}`;
+      return { ...row, id, name: id, digest: id };
+    });
+    for (let at = 0; at < copies.length; at += 500)
+      await database.kysely
+        .insertInto("keys")
+        .values(copies.slice(at, at + 500))
+        .execute();
+    const first = await service.listPage({ limit: 100, model: "google/gemini-3-flash" });
+    expect(first).toEqual({ entries: [], nextAfter: copies.at(-1)?.id });
+    const second = await service.listPage({
+      limit: 1,
+      model: "google/gemini-3-flash",
+      after: copies.at(-1)?.id,
+    });
+    expect(second.nextAfter).toBe(second.entries[0]?.id);
   });
 
   test("an update sets the fields that it contains, clears those that are null, and keeps the others", async () => {

@@ -1,4 +1,5 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -18,10 +19,30 @@ function copiedPaths(): string[] {
 
 test("the image contains the gateway and the simulator, and no other tool", () => {
   const paths = ["package.json", "package-lock.json", ".npmrc", "LICENSE", "src", "tools/simulator"];
-  expect(new Set(copiedPaths())).toEqual(new Set(paths));
+  // The stage that builds the dashboard copies its sources and their options for the compiler.
+  const sources = ["src/dashboard", "tsconfig.json"];
+  expect(new Set(copiedPaths())).toEqual(new Set([...paths, ...sources]));
   const context = [...readFileSync(".dockerignore", "utf8").matchAll(/^!(.+)$/gm)].map(([, path]) => path);
-  expect(new Set(context)).toEqual(new Set(paths));
+  expect(new Set(context)).toEqual(new Set([...paths, "tsconfig.json"]));
 });
+
+test("the stage of the dashboard has every file that the build needs", () => {
+  const stage = /AS dashboard\n([\s\S]*?)\n\n/.exec(readFileSync("Dockerfile", "utf8"))?.[1] ?? "";
+  const directory = mkdtempSync(join(tmpdir(), "sluice-stage-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const excluded = resolve("src/dashboard/dist");
+  for (const [, words = ""] of stage.matchAll(/^COPY (.+) \S+$/gm))
+    for (const path of words.split(" "))
+      cpSync(path, join(directory, path), { recursive: true, filter: (file) => resolve(file) !== excluded });
+  symlinkSync(resolve("node_modules"), join(directory, "node_modules"));
+  const build = spawnSync(process.execPath, ["src/dashboard/page/build.js"], {
+    cwd: directory,
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  expect(build.stderr).toBe("");
+  expect(existsSync(join(directory, "src/dashboard/dist/index.html"))).toBe(true);
+}, 90_000);
 
 test("the demo starts with only the files that the image contains", async () => {
   const image = mkdtempSync(join(tmpdir(), "sluice-image-"));
@@ -29,7 +50,7 @@ test("the demo starts with only the files that the image contains", async () => 
   for (const path of copiedPaths()) cpSync(path, join(image, path), { recursive: true });
   symlinkSync(resolve("node_modules"), join(image, "node_modules"));
   const demo = runNode(join(image, "src/server.ts"), { PORT: "0" }, ["--demo"]);
-  await waitUntil(() => demo.stdout().includes("Sluice is listening"), "the demo to be ready");
+  await waitUntil(() => demo.stdout().includes("Sluice is listening"), "the demo to be ready", 30_000);
   demo.child.kill("SIGINT");
   expect(await demo.waitForExit("the demo")).toBe(0);
-});
+}, 60_000);

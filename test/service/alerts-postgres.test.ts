@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { enqueueAlert } from "../../src/alerts/sql/enqueue-alert.ts";
 import { createUnknownCostAlert } from "../../src/alerts/alert.ts";
 import { enqueueAlertContract } from "../alerts/sql/enqueue-alert-contract.ts";
+import { listAlertsContract } from "../alerts/sql/list-alerts-contract.ts";
 import { costAlertsContract } from "../metering/sql/cost-alerts-contract.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
@@ -20,6 +21,7 @@ afterAll(() => postgres.close());
 
 const open = async () => openTestDatabase(await postgres.createDatabase());
 enqueueAlertContract(open);
+listAlertsContract(open);
 costAlertsContract(open);
 
 const ALERTS = 40;

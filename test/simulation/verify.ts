@@ -184,6 +184,8 @@ type Rollup = {
   endpoint: string;
   requests: number;
   unknown_requests: number;
+  failed_requests: number;
+  cancelled_requests: number;
   cost_nanodollars: number;
 };
 
@@ -201,12 +203,22 @@ function compareSums(
   const ofRows = {
     requests: own.length,
     unknown_requests: own.filter(({ state }) => state === "unknown").length,
+    failed_requests: own.filter(
+      ({ outcome, status }) => outcome !== "client_gone" && (outcome !== "complete" || status >= 400),
+    ).length,
+    cancelled_requests: own.filter(({ outcome }) => outcome === "client_gone").length,
     cost_nanodollars: own.reduce((sum, row) => sum + (row.cost_nanodollars ?? 0), 0),
   };
   if (ofRows.cost_nanodollars !== billed)
     differences.push(`${group}: ${ofRows.cost_nanodollars} in the ledger, upstream billed ${billed}`);
   const ownRollups = rollups.filter(isOwn);
-  for (const name of ["requests", "unknown_requests", "cost_nanodollars"] as const) {
+  for (const name of [
+    "requests",
+    "unknown_requests",
+    "failed_requests",
+    "cancelled_requests",
+    "cost_nanodollars",
+  ] as const) {
     const sum = ownRollups.reduce((total, rollup) => total + rollup[name], 0);
     if (sum !== ofRows[name])
       differences.push(`${group}: ${sum} ${name} in the rollups, ${ofRows[name]} in the rows`);

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { DAY_MS } from "../../src/durations.ts";
-import { SUMS } from "../../src/metering/record.ts";
+import { LATENCY_COUNTS } from "../../src/metering/latency-counts.ts";
+import { type Sum, SUMS } from "../../src/metering/record.ts";
 import type { Database } from "../../src/store/database.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
@@ -11,6 +12,9 @@ import { createKeyRow } from "../support/key-row.ts";
 import { readSchema } from "../support/read-schema.ts";
 
 const KEY = createKeyRow({ id: "key_1", name: "bob", digest: "00" });
+
+const RESULTS: readonly Sum[] = ["failed_requests", "cancelled_requests"];
+const SUMS_BEFORE_RESULTS = SUMS.filter((sum) => !RESULTS.includes(sum));
 
 /** Tests of migrations, for every database. @param open returns a database without a schema. */
 export function migrationsContract(open: () => Promise<Database>): void {
@@ -40,12 +44,12 @@ export function migrationsContract(open: () => Promise<Database>): void {
     const database = await open();
     const before = Object.entries(MIGRATIONS).filter(([name]) => name < "0006");
     await migrate(database.kysely, Object.fromEntries(before));
-    const sums = SUMS.map((sum, index) => [sum, 1_000 + index] as const);
+    const sums = SUMS_BEFORE_RESULTS.map((sum, index) => [sum, 1_000 + index] as const);
     const group = { key_id: "key_a", model: "a/b", provider: "P" };
     for (const [table, time] of TIMES)
       for (const start of [0, DAY_MS]) {
         const values = Object.values({ [time]: start, ...group, ...Object.fromEntries(sums) });
-        const names = sql.raw([time, ...Object.keys(group), ...SUMS].join(", "));
+        const names = sql.raw([time, ...Object.keys(group), ...SUMS_BEFORE_RESULTS].join(", "));
         await sql`insert into ${sql.table(table)} (${names}) values (${sql.join(values)})`.execute(
           database.kysely,
         );
@@ -53,7 +57,13 @@ export function migrationsContract(open: () => Promise<Database>): void {
     await database.migrate();
     for (const [table, time] of TIMES) {
       const rows = await database.kysely.selectFrom(table).selectAll().orderBy(time).execute();
-      const kept = { ...group, endpoint: "chat/completions", ...Object.fromEntries(sums) };
+      const added = [...RESULTS, ...LATENCY_COUNTS].map((name) => [name, 0]);
+      const kept = {
+        ...group,
+        endpoint: "chat/completions",
+        ...Object.fromEntries(sums),
+        ...Object.fromEntries(added),
+      };
       expect(rows).toEqual([
         { [time]: 0, ...kept },
         { [time]: DAY_MS, ...kept },

@@ -6,6 +6,8 @@ import { onTestFinished } from "vitest";
 import { adminApiPlugin } from "../../src/admin/admin-api.ts";
 import { Connections } from "../../src/http/connections.ts";
 import { ShutdownState } from "../../src/http/shutdown.ts";
+import { loadConfig } from "../../src/config/config.ts";
+import { ComponentHealth } from "../../src/endpoints/component-health.ts";
 import { handleErrors } from "../../src/http/error-handler.ts";
 import { trackRequests } from "../../src/http/active-requests.ts";
 import type { RequestContext } from "../../src/http/request-context.ts";
@@ -54,6 +56,13 @@ const ADMIN: Caller = {
   authorization: "",
 };
 
+/** The ledger of a process that has no requests. */
+const NO_RECORDER = {
+  instance: "none",
+  queue: { rows: 0, journalBytes: 0, journalMaxBytes: 1_048_576 },
+  totals: { unknownCosts: 0, overruns: 0, quarantinedRows: 0 },
+};
+
 /** Starts the admin API on a free port. It treats every client as an admin. The server stops when the test ends. */
 export async function startAdminApp(
   database: Database,
@@ -77,9 +86,11 @@ export async function startAdminApp(
     reports: reports.withPlugin(counting),
   };
   const app = fastify({ exposeHeadRoutes: false, forceCloseConnections: true });
-  closeStalledClients(app.server, new Connections(app.server), clientStallTimeoutMs);
+  const connections = new Connections(app.server);
+  const shutdown = new ShutdownState();
+  closeStalledClients(app.server, connections, clientStallTimeoutMs);
   trackRequests(app, (context) => ended.push(context));
-  setDefaultHeaders(app, new ShutdownState());
+  setDefaultHeaders(app, shutdown);
   handleErrors(app, createLogger("silent"));
   const inFlight = new InFlight(1_000);
   const budget = new BodyMemory(1_000_000);
@@ -94,7 +105,22 @@ export async function startAdminApp(
       request.caller = ADMIN;
     },
   ];
-  await adminApiPlugin(app, { accessHooks, keys: new KeyService(watched), database: watched });
+  await adminApiPlugin(app, {
+    accessHooks,
+    keys: new KeyService(watched),
+    database: watched,
+    models: { listAll: () => Promise.reject(new Error("this app has no upstream")) },
+    status: {
+      components: new ComponentHealth({ required: { database: () => watched.isReachable() }, optional: {} }),
+      inFlight,
+      bodyMemory: budget,
+      clients: { connections, max: 1_000 },
+      shutdown,
+      recorder: NO_RECORDER,
+      account: undefined,
+    },
+    settings: loadConfig({}).settings,
+  });
   await app.listen({ host: "127.0.0.1", port: 0 });
   onTestFinished(() => app.close());
   const { port } = app.server.address() as AddressInfo;

@@ -1,5 +1,6 @@
 import { DAY_MS, HOUR_MS } from "../../src/durations.ts";
 import type { Database } from "../../src/store/database.ts";
+import { LATENCY_COUNTS, type LatencyCount } from "../../src/metering/latency-counts.ts";
 import { addSums, type RollupRow } from "../../src/metering/sql/rollups.ts";
 import {
   DIMENSIONS,
@@ -49,9 +50,17 @@ export function createRollup(hour: number, group: readonly string[], seed = 1): 
     cache_write_tokens: seed % 17,
     reasoning_tokens: seed % 13,
     prompt_audio_tokens: seed % 19,
+    failed_requests: seed % 5,
+    cancelled_requests: seed % 7,
+    ...createLatencyCounts(seed),
     cost_nanodollars: seed * 1_234_567,
     byok_nanodollars: seed * 7_654_321,
   };
+}
+
+function createLatencyCounts(seed: number): Record<LatencyCount, number> {
+  const counts = LATENCY_COUNTS.map((name, index) => [name, (seed * (index + 3)) % 23]);
+  return Object.fromEntries(counts) as Record<LatencyCount, number>;
 }
 
 /** Generates hourly rollups for four days. A report of the days in the middle must ignore the other rollups. */

@@ -5,11 +5,22 @@ import { DAY_MS, HOUR_MS } from "../../src/durations.ts";
 import { toRowIdPrefix } from "../../src/metering/record.ts";
 
 const KEYS = 200;
+/** Keys without requests. Each has two budgets. */
+const IDLE_KEYS = 10_000;
+const IDLE_LIMITS = JSON.stringify({
+  budgets: {
+    day: { limitNanodollars: 5_000_000_000, mode: "hard" },
+    month: { limitNanodollars: 90_000_000_000, mode: "soft" },
+  },
+});
+/** One of this many idle keys may use every model. The others may use only those of one vendor. */
+const OPEN_KEY_EVERY = 1_000;
 const MODELS = 30;
 const DAYS = 400;
 /** A report reads hourly rollups only for days that it does not cover completely. */
 const HOURS = 48;
 const AUDIT_ROWS = 20_000;
+const ALERTS = 20_000;
 /** One of this many rows belongs to the rare key, is unknown, or is pending. */
 const RARE_EVERY = 40_000;
 const UNKNOWN_EVERY = 20_000;
@@ -27,7 +38,7 @@ const keyId = (key: number): string => `key_${String(key).padStart(3, "0")}`;
 
 /**
  * Fills the database of a gateway: requests of one busy and one rare key over 400 days, daily sums of 200 keys and 30
- * models over the same time, hourly sums of the last two days, and an audit log.
+ * models over the same time, hourly sums of the last two days, keys without requests, an audit log, and alerts.
  * @param now ms since 1970, end of the 400 days. @param requests rows of the ledger.
  */
 export async function fillDatabase(dataDir: string, requests: number, now: number): Promise<void> {
@@ -37,6 +48,8 @@ export async function fillDatabase(dataDir: string, requests: number, now: numbe
   if (!sqlite) throw new Error("the bench needs SQLite");
   sqlite.exec("begin");
   insertKeys(sqlite, now);
+  insertIdleKeys(sqlite, now);
+  insertAlerts(sqlite, now);
   insertRequests(sqlite, requests, now);
   insertSums(sqlite, { table: "rollups_daily", time: "day", stepMs: DAY_MS, count: DAYS, now });
   insertSums(sqlite, { table: "rollups", time: "hour", stepMs: HOUR_MS, count: HOURS, now });
@@ -58,6 +71,35 @@ function insertKeys(sqlite: DatabaseSync, now: number): void {
   const audit = sqlite.prepare("insert into audit values (?, ?, 'cli', 'update', ?, '{}', 'bench')");
   for (let number = 0; number < AUDIT_ROWS; number++)
     audit.run(`${String(number).padStart(12, "0")}-0000`, now, keyId(2 + (number % (KEYS - 2))));
+}
+
+function insertAlerts(sqlite: DatabaseSync, now: number): void {
+  const insert = sqlite.prepare(
+    `insert into alerts (id, type, data, created_at, attempts, next_attempt_at, delivered_at)
+     values (?, 'unknown_cost', ?, ?, 0, null, ?)`,
+  );
+  const data = JSON.stringify({
+    key_id: BUSY_KEY,
+    key_name: `name-${BUSY_KEY}`,
+    record_id: "0abc",
+    request_id: "r",
+  });
+  for (let alert = 0; alert < ALERTS; alert++) {
+    const at = now - (alert * 29 * DAY_MS) / ALERTS;
+    insert.run(`unknown_cost:${BUSY_KEY}:${alert}`, data, Math.floor(at), Math.floor(at) + 500);
+  }
+}
+
+function insertIdleKeys(sqlite: DatabaseSync, now: number): void {
+  const insert = sqlite.prepare(
+    `insert into keys (id, name, owner, metadata, role, prefix, digest, created_at, disabled, on_disconnect, revision, models, limits)
+     values (?, ?, 'Team of idle keys', '{}', 'caller', 'sk-slc-fghij', ?, ?, 0, 'cancel', 0, ?, ?)`,
+  );
+  for (let key = 0; key < IDLE_KEYS; key++) {
+    const id = `key_idle_${String(key).padStart(6, "0")}`;
+    const models = key % OPEN_KEY_EVERY === 0 ? null : '["vendor-a/*","vendor-b/*:free"]';
+    insert.run(id, `name-${id}`, id.padStart(64, "0"), now, models, IDLE_LIMITS);
+  }
 }
 
 function insertRequests(sqlite: DatabaseSync, count: number, now: number): void {

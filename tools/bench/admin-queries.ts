@@ -85,8 +85,22 @@ function listQueries(now: number): Query[] {
   return [
     { name: "keys", path: "/admin/v1/keys?limit=500" },
     { name: "keys of an owner", path: "/admin/v1/keys?owner=nobody" },
+    {
+      name: "keys with budgets and spend",
+      path: "/admin/v1/keys?limit=500&include_budgets=true&include_spend=true",
+    },
+    { name: "keys found by a search", path: "/admin/v1/keys?limit=500&search=IDLE_00" },
+    { name: "keys by a search without a result", path: "/admin/v1/keys?search=nobody" },
+    { name: "keys that may use a model", path: "/admin/v1/keys?model=other/model" },
+    { name: "keys that may use a vendor's model", path: "/admin/v1/keys?limit=500&model=vendor-a/model" },
     { name: "audit", path: "/admin/v1/audit?limit=500" },
     { name: "audit of a key without entries", path: `/admin/v1/audit?key=${RARE_KEY}` },
+    { name: "alerts", path: "/admin/v1/alerts?limit=500" },
+    { name: "health", path: "/admin/v1/health" },
+    { name: "configuration", path: "/admin/v1/configuration" },
+    { name: "models, first fetch of the list", path: "/admin/v1/models" },
+    { name: "models", path: "/admin/v1/models" },
+    { name: "models of a key", path: `/admin/v1/models?key=${BUSY_KEY}&search=model-1` },
     { name: "usage of the caller's key", path: "/openai/v1/key", asCaller: true },
     ...usage,
     { name: "usage of a key by day", path: `/admin/v1/usage?by=day&key=${BUSY_KEY}&${ever}` },
@@ -125,11 +139,13 @@ async function main(): Promise<void> {
   const dataDir = createTemporaryDirectory();
   const now = Date.now();
   await fillDatabase(dataDir, rows, now);
+  const modelServer = new Worker(new URL("./model-list-server.ts", import.meta.url));
+  const [modelPort] = (await once(modelServer, "message")) as [number];
   const gateway = await startGateway(
     loadConfig({
       PORT: "0",
       OPENROUTER_API_KEY: "unused",
-      OPENROUTER_BASE_URL: "http://127.0.0.1:9/api/v1",
+      OPENROUTER_BASE_URL: `http://127.0.0.1:${modelPort}/api/v1`,
       DATA_DIR: dataDir,
       LEDGER_RETENTION_DAYS: "500",
     }),
@@ -146,6 +162,7 @@ async function main(): Promise<void> {
     process.stdout.write(formatResult(name, result, passed));
   }
   await client.terminate();
+  await modelServer.terminate();
   await gateway.stop({ delayMs: 0, graceMs: 0 });
   process.exit(failed ? 1 : 0);
 }

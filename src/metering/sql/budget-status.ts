@@ -5,6 +5,7 @@ import { listBudgetedGroups, listBudgetedKeys } from "../../keys/budgeted-rows.t
 import { parseLimits } from "../../keys/limit-columns.ts";
 import type { LimitSettings } from "../../limits/limit-settings.ts";
 import type { Database } from "../../store/database.ts";
+import { type SpentSum, sumCostsOfKeys } from "./key-spend.ts";
 
 /** A key or a group, with its limits. */
 interface Limited {
@@ -18,7 +19,7 @@ interface Limited {
  * @param now ms since 1970.
  */
 export async function readKeyBudgets(database: Database, key: Limited, now: number): Promise<BudgetStatus[]> {
-  const [budgets = []] = await readStatus(database, [{ ...key, kind: "key" }], now);
+  const [budgets = []] = await readListedBudgets(database, "key", [key], now);
   return budgets;
 }
 
@@ -32,7 +33,26 @@ export async function readGroupBudgets(
   group: Limited,
   now: number,
 ): Promise<BudgetStatus[]> {
-  const [budgets = []] = await readStatus(database, [{ ...group, kind: "group" }], now);
+  const [budgets = []] = await readListedBudgets(database, "group", [group], now);
+  return budgets;
+}
+
+/**
+ * Reads the current periods of the budgets of many keys or groups, with few statements for each {@link PAGE_MAX} of them.
+ * @param now ms since 1970.
+ * @returns the budgets of each key or group, in the order of the list.
+ */
+export async function readListedBudgets(
+  database: Database,
+  kind: LimitedScope["kind"],
+  listed: readonly Limited[],
+  now: number,
+): Promise<BudgetStatus[][]> {
+  const budgets: BudgetStatus[][] = [];
+  for (let at = 0; at < listed.length; at += PAGE_MAX) {
+    const scopes = listed.slice(at, at + PAGE_MAX).map(({ id, limits }) => ({ kind, id, limits }));
+    budgets.push(...(await readStatus(database, scopes, now)));
+  }
   return budgets;
 }
 
@@ -60,7 +80,7 @@ async function readCosts(database: Database, budgets: readonly BudgetId[]): Prom
   const costs = new Map<string, number>();
   for (const [query, sameQuery] of Map.groupBy(budgets, toQuery)) {
     const ids = [...new Set(sameQuery.map(({ scope }) => parseScope(scope).id))];
-    const read = query.startsWith("key ") ? sumOfKeys : sumOfGroups;
+    const read = query.startsWith("key ") ? sumCostsOfKeys : sumOfGroups;
     const sums = await read(database, ids, sameQuery[0]?.startsAt ?? 0);
     for (const { id, spent } of sums) costs.set(`${query} ${id}`, spent ?? 0);
   }
@@ -69,25 +89,6 @@ async function readCosts(database: Database, budgets: readonly BudgetId[]): Prom
 
 /** Budgets with the same text are read by the same statement. */
 const toQuery = ({ scope, startsAt }: BudgetId): string => `${parseScope(scope).kind} ${startsAt}`;
-
-interface SpentSum {
-  readonly id: string | null;
-  readonly spent: number | null;
-}
-
-async function sumOfKeys(
-  { reader }: Database,
-  ids: readonly string[],
-  startsAt: number,
-): Promise<SpentSum[]> {
-  return reader
-    .selectFrom("rollups_daily")
-    .select((eb) => ["key_id as id", eb.fn.sum<number | null>("cost_nanodollars").as("spent")])
-    .where("day", ">=", startsAt)
-    .where("key_id", "in", ids)
-    .groupBy("key_id")
-    .execute();
-}
 
 async function sumOfGroups(
   { reader }: Database,
@@ -129,8 +130,8 @@ export async function readCurrentBudgets(
     const list = kind === "group" ? listBudgetedGroups : listBudgetedKeys;
     for (let after: string | undefined = ""; after !== undefined;) {
       const page = await list(database.reader, { limit: PAGE_MAX, after });
-      const scopes = page.map(({ id, limits }) => ({ kind, id, limits: parseLimits(limits) }));
-      const statuses = await readStatus(database, scopes, now);
+      const limited = page.map(({ id, limits }) => ({ id, limits: parseLimits(limits) }));
+      const statuses = await readListedBudgets(database, kind, limited, now);
       for (const [index, { name }] of page.entries())
         for (const status of statuses[index] ?? []) budgets.push({ ...status, scope: kind, name });
       if (budgets.length > max) return { budgets: budgets.slice(0, max), isComplete: false };

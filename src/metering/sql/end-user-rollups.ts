@@ -3,7 +3,7 @@ import { BIGINT, type RowOf, TEXT } from "../../store/columns.ts";
 import type { Database, Tables } from "../../store/database.ts";
 import { type RequestRow, toSums } from "../record.ts";
 import { floorToDay } from "./rollup-times.ts";
-import { createSumStatements, mergeSums, negateSums, SUM_COLUMNS } from "./sum-statements.ts";
+import { createSumTable, SUM_COLUMNS } from "./sum-statements.ts";
 
 const BATCH_MAX = 1_000;
 
@@ -19,7 +19,7 @@ declare module "../../store/database.ts" {
   }
 }
 
-const DAILY = createSumStatements("rollups_end_users", ["day", "key_id", "end_user"], END_USER_COLUMNS);
+const DAILY = createSumTable("rollups_end_users", ["day", "key_id", "end_user"], END_USER_COLUMNS);
 
 /**
  * Adds requests that have become final to the sums of their end users. Requests without an end user are not counted. Must run
@@ -32,10 +32,10 @@ export async function addToEndUserRollups(
   settled: readonly RequestRow[],
   corrected: readonly RequestRow[],
 ): Promise<void> {
-  const rows = mergeSums(
-    [...settled.flatMap(toRollup), ...corrected.flatMap(toRollup).map(negateSums)],
-    ({ day, key_id, end_user }) => `${day}\n${key_id}\n${end_user}`,
-  );
+  const rows = DAILY.merge([
+    ...settled.flatMap(toRollup),
+    ...corrected.flatMap(toRollup).map((row) => DAILY.negate(row)),
+  ]);
   if (rows.length === 0) return;
   if (sqlite) for (const row of rows) DAILY.prepare(sqlite)(row);
   else await DAILY.build(rows).execute(transaction);

@@ -64,6 +64,37 @@ export async function countInstances(
   return count;
 }
 
+/** A process in the list of instances. Times are ms since 1970 by the database's clock. */
+export interface ListedInstance {
+  readonly id: string;
+  readonly startedAt: number;
+  readonly seenAt: number;
+  /** Time since the last heartbeat. */
+  readonly silentMs: number;
+}
+
+/** Maximum number of listed processes. */
+const LISTED_MAX = 200;
+
+/** Lists the processes that use the database, the most recent heartbeat first; at most 200. */
+export async function listInstances(
+  database: Pick<Database, "reader" | "sqlite">,
+): Promise<ListedInstance[]> {
+  const rows = await database.reader
+    .selectFrom("instances")
+    .select(["id", "started_at", "seen_at", databaseTime(database).as("now")])
+    .orderBy("seen_at", "desc")
+    .orderBy("id")
+    .limit(LISTED_MAX)
+    .execute();
+  return rows.map(({ id, started_at, seen_at, now }) => ({
+    id,
+    startedAt: started_at,
+    seenAt: seen_at,
+    silentMs: Math.max(0, now - seen_at),
+  }));
+}
+
 /** Lists the processes with leases that have no heartbeat within a time. */
 async function listDead(
   database: Database,

@@ -2,17 +2,18 @@ import type { Kysely, Transaction } from "kysely";
 import { BIGINT, type RowOf, TEXT } from "../../store/columns.ts";
 import type { Database, Tables } from "../../store/database.ts";
 import { type RequestRow, toSums } from "../record.ts";
+import { LATENCY_COLUMNS, toLatencyCounts } from "../latency-counts.ts";
 import { addToEndUserRollups } from "./end-user-rollups.ts";
 import { floorToDay, floorToHour } from "./rollup-times.ts";
 import { wasServed } from "./served-requests.ts";
-import { createSumStatements, mergeSums, negateSums, SUM_COLUMNS } from "./sum-statements.ts";
+import { createSumTable, SUM_COLUMNS } from "./sum-statements.ts";
 
 const GROUP_COLUMNS = { key_id: TEXT, model: TEXT, provider: TEXT, endpoint: TEXT };
 
 /** Columns of the hourly sums. `hour` is the UTC hour in which the requests started, in ms since 1970. */
-export const HOURLY_COLUMNS = { hour: BIGINT, ...GROUP_COLUMNS, ...SUM_COLUMNS };
+export const HOURLY_COLUMNS = { hour: BIGINT, ...GROUP_COLUMNS, ...SUM_COLUMNS, ...LATENCY_COLUMNS };
 /** Columns of the daily sums. */
-export const DAILY_COLUMNS = { day: BIGINT, ...GROUP_COLUMNS, ...SUM_COLUMNS };
+export const DAILY_COLUMNS = { day: BIGINT, ...GROUP_COLUMNS, ...SUM_COLUMNS, ...LATENCY_COLUMNS };
 
 /** The sums of one hour, key, model, provider and endpoint. */
 export type RollupRow = RowOf<typeof HOURLY_COLUMNS>;
@@ -26,8 +27,8 @@ declare module "../../store/database.ts" {
 }
 
 const GROUP = Object.keys(GROUP_COLUMNS);
-const HOURLY = createSumStatements("rollups", ["hour", ...GROUP], HOURLY_COLUMNS);
-const DAILY = createSumStatements("rollups_daily", ["day", ...GROUP], DAILY_COLUMNS);
+const HOURLY = createSumTable("rollups", ["hour", ...GROUP], HOURLY_COLUMNS);
+const DAILY = createSumTable("rollups_daily", ["day", ...GROUP], DAILY_COLUMNS);
 
 /**
  * Adds requests that have become final to the sums of their hour, day, key, model, provider and endpoint, and to those of their
@@ -41,11 +42,8 @@ export async function addToRollups(
   corrected: readonly RequestRow[] = [],
 ): Promise<void> {
   const wrong = corrected.map(toRollup);
-  await addSums(
-    database,
-    transaction,
-    mergeSums([...settled.map(toRollup), ...wrong.map(negateSums)], toGroup),
-  );
+  const hours = HOURLY.merge([...settled.map(toRollup), ...wrong.map((row) => HOURLY.negate(row))]);
+  await addSums(database, transaction, hours);
   await addToEndUserRollups(database, transaction, settled, corrected);
   await deleteEmptySums(transaction, wrong);
 }
@@ -78,10 +76,7 @@ export async function addSums(
   hours: readonly RollupRow[],
 ): Promise<void> {
   if (hours.length === 0) return;
-  const days = mergeSums(
-    hours.map(({ hour, ...sums }) => ({ day: floorToDay(hour), ...sums })),
-    toGroup,
-  );
+  const days = DAILY.merge(hours.map(({ hour, ...sums }) => ({ day: floorToDay(hour), ...sums })));
   if (sqlite) {
     const [addHour, addDay] = [HOURLY.prepare(sqlite), DAILY.prepare(sqlite)];
     for (const row of hours) addHour(row);
@@ -92,14 +87,10 @@ export async function addSums(
   }
 }
 
-function toGroup(row: RollupRow | DailyRow): string {
-  const time = "hour" in row ? row.hour : row.day;
-  return `${time}\n${row.key_id}\n${row.model}\n${row.provider}\n${row.endpoint}`;
-}
-
 function toRollup(row: RequestRow): RollupRow {
   return {
     ...toSums(row),
+    ...toLatencyCounts(row),
     hour: floorToHour(row.started_at),
     key_id: row.key_id,
     // A client can send any text as model; only served models enter the permanent sums.

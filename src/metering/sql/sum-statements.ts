@@ -7,49 +7,59 @@ import { type Sum, SUMS } from "../record.ts";
 /** The columns of the sums in a table of rollups. */
 export const SUM_COLUMNS = Object.fromEntries(SUMS.map((sum) => [sum, BIGINT])) as Record<Sum, typeof BIGINT>;
 
-/** The statements that add rows to a table of sums. */
-interface SumStatements<Table extends Columns> {
-  /** Prepares the statement for one row with SQLite. */
+type SumRow<Table extends Columns> = RowOf<Table> & Record<string, string | number>;
+
+/** A table of sums: adds rows to it, and computes with its rows. */
+export interface SumTable<Table extends Columns> {
+  /** Prepares the statement that adds one row with SQLite. */
   readonly prepare: (sqlite: DatabaseSync) => InsertRow<RowOf<Table>>;
-  /** Builds the statement for many rows with PostgreSQL. */
+  /** Builds the statement that adds many rows with PostgreSQL. */
   readonly build: (rows: readonly RowOf<Table>[]) => RawBuilder<unknown>;
+  /**
+   * Merges rows into one per group, sorted by group: replicas that update the same rows in the same order cannot deadlock.
+   */
+  readonly merge: (rows: readonly RowOf<Table>[]) => RowOf<Table>[];
+  /** Returns a row whose sums, when added, subtract those of the given row. */
+  readonly negate: (row: RowOf<Table>) => RowOf<Table>;
 }
 
-/** Creates the statements that add rows to a table of sums. @param group the columns of its primary key. */
-export function createSumStatements<Table extends Columns>(
+/**
+ * Creates the operations on a table of sums.
+ * @param group the columns of its primary key. All other columns are sums.
+ */
+export function createSumTable<Table extends Columns>(
   table: string,
   group: readonly string[],
   columns: Table,
-): SumStatements<Table> {
-  const added = SUMS.map((sum) => `${sum} = ${table}.${sum} + excluded.${sum}`).join(", ");
+): SumTable<Table> {
+  const sums = Object.keys(columns).filter((name) => !group.includes(name));
+  const added = sums.map((sum) => `${sum} = ${table}.${sum} + excluded.${sum}`).join(", ");
   const onConflict = `on conflict (${group.join(", ")}) do update set ${added}`;
   return {
     prepare: createRowInsert(table, columns, onConflict),
     build: createBulkInsert(table, columns, onConflict),
+    merge: (rows) => mergeRows(rows as readonly SumRow<Table>[], group, sums),
+    negate: (row) => {
+      const negative: Record<string, string | number | null> = { ...row };
+      for (const sum of sums) negative[sum] = -(negative[sum] as number);
+      return negative as RowOf<Table>;
+    },
   };
 }
 
-/**
- * Merges rows into one per group, sorted by group: replicas that update the same rows in the same order cannot deadlock.
- * @param toGroup returns a text that identifies the group of a row.
- */
-export function mergeSums<Row extends Record<Sum, number>>(
-  rows: readonly Row[],
-  toGroup: (row: Row) => string,
-): Row[] {
-  const groups = new Map<string, Row>();
+function mergeRows<Table extends Columns>(
+  rows: readonly SumRow<Table>[],
+  group: readonly string[],
+  sums: readonly string[],
+): RowOf<Table>[] {
+  const merged = new Map<string, Record<string, string | number>>();
   for (const row of rows) {
-    const group = toGroup(row);
-    const sums = groups.get(group);
-    if (sums) for (const sum of SUMS) sums[sum] += row[sum];
-    else groups.set(group, { ...row });
+    let id = "";
+    for (const name of group) id += `${row[name]}\n`;
+    const total = merged.get(id);
+    if (total) for (const sum of sums) (total[sum] as number) += row[sum] as number;
+    else merged.set(id, { ...row });
   }
-  return [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
-}
-
-/** Returns a row whose sums, when added, subtract those of the given row. */
-export function negateSums<Row extends Record<Sum, number>>(row: Row): Row {
-  const negative = { ...row };
-  for (const sum of SUMS) negative[sum] = -row[sum];
-  return negative;
+  const sorted = [...merged].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([, row]) => row as RowOf<Table>);
 }

@@ -4,7 +4,11 @@ import { findTightest } from "../../../src/budgets/sql/read-budgets.ts";
 import { newGroupSchema } from "../../../src/keys/group-input.ts";
 import { newKeySchema } from "../../../src/keys/key-input.ts";
 import { KeyService } from "../../../src/keys/key-service.ts";
-import { readGroupBudgets, readKeyBudgets } from "../../../src/metering/sql/budget-status.ts";
+import {
+  readGroupBudgets,
+  readKeyBudgets,
+  readListedBudgets,
+} from "../../../src/metering/sql/budget-status.ts";
 import { addSums } from "../../../src/metering/sql/rollups.ts";
 import { DAY_MS } from "../../../src/durations.ts";
 import type { Database } from "../../../src/store/database.ts";
@@ -105,6 +109,22 @@ export function budgetStatusContract(open: () => Promise<Database>): void {
     expect((await readGroupBudgets(database, group, NOW)).map((status) => status.reserved)).toEqual([
       0, 0, 0, 0,
     ]);
+  });
+
+  test("the budgets of many keys are read at once, in the order of the keys", async () => {
+    const { database, keys, key } = await start();
+    const { key: free } = await keys.create(newKeySchema.parse({ name: "eve" }), BY);
+    const limits = { budgets: { day: { limit_usd: 5 } } };
+    const { key: late } = await keys.create(newKeySchema.parse({ name: "sam", limits }), BY);
+    await spend(database, late.id, { "2026-11-04T00:00:00Z": 77 });
+    const listed = [...Array.from({ length: 150 }, () => free), late, key];
+    const budgets = await readListedBudgets(database, "key", listed, NOW);
+    expect(budgets.slice(0, 150)).toEqual(Array.from({ length: 150 }, () => []));
+    expect(budgets.slice(150)).toEqual([
+      await readKeyBudgets(database, late, NOW),
+      await readKeyBudgets(database, key, NOW),
+    ]);
+    expect(budgets[150]?.map(({ spent }) => spent)).toEqual([77]);
   });
 
   test("a key without budgets has no status", async () => {

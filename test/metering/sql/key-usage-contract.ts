@@ -1,8 +1,8 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
 import type { Database } from "../../../src/store/database.ts";
-import { mapTokenCounts } from "../../../src/metering/record.ts";
 import { addSums } from "../../../src/metering/sql/rollups.ts";
+import { createRollup } from "../../support/rollup-rows.ts";
 import { readKeyUsage } from "../../../src/metering/sql/key-usage.ts";
 
 const KEY = "key_1";
@@ -10,14 +10,7 @@ const KEY = "key_1";
 /** Adds costs to the hourly rollups of a key. @param costs the cost by the start of the hour. */
 async function spend(database: Database, costs: Readonly<Record<string, number>>, key = KEY): Promise<void> {
   const rows = Object.entries(costs).map(([hour, cost_nanodollars]) => ({
-    hour: Date.parse(hour),
-    key_id: key,
-    model: "a/b",
-    provider: "P",
-    endpoint: "chat/completions",
-    requests: 1,
-    unknown_requests: 0,
-    ...mapTokenCounts(() => 1),
+    ...createRollup(Date.parse(hour), [key, "a/b", "P"]),
     cost_nanodollars,
     byok_nanodollars: 3 * cost_nanodollars,
   }));

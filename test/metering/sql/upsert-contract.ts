@@ -14,18 +14,21 @@ const version = fc.record({
   cost: fc.oneof(fc.constant(null), fc.constantFrom(0, 1, 9_007_199_254), fc.nat(1_000_000)),
   tokens: fc.nat(100_000),
   byok: fc.constantFrom(null, 0, 1),
-  outcome: fc.constantFrom("interrupted", "client_gone"),
+  outcome: fc.constantFrom("interrupted", "client_gone", "complete"),
+  status: fc.constantFrom(200, 429),
   provider: fc.constantFrom(null, "Some", "Other"),
   hasGeneration: fc.boolean(),
 });
 
 type Version = typeof version extends fc.Arbitrary<infer T> ? T : never;
 
-function createRow({ id, state, cost, tokens, byok, outcome, provider, hasGeneration }: Version): RequestRow {
+function createRow(written: Version): RequestRow {
+  const { id, state, cost, tokens, byok, outcome, status, provider, hasGeneration } = written;
   const number = Number(id);
   return createRequestRow(id, {
     state,
     outcome,
+    status,
     generation_id: hasGeneration ? `gen-${id}` : null,
     key_id: `key_${number % 2}`,
     provider,
@@ -37,6 +40,8 @@ function createRow({ id, state, cost, tokens, byok, outcome, provider, hasGenera
     prompt_tokens: tokens,
     cache_write_tokens: tokens,
     completion_tokens: state === "settled" ? tokens * 2 : null,
+    first_byte_ms: tokens % 2_000,
+    total_ms: tokens,
   });
 }
 
@@ -67,6 +72,9 @@ function sumBySpan(rows: Iterable<RequestRow>, spanMs: number): Map<string, numb
     const model = served ? row.forwarded_model : "";
     const start = row.started_at - (row.started_at % spanMs);
     const group = [start, row.key_id, model, row.provider ?? "", row.endpoint].join();
+    const isComplete = row.outcome === "complete";
+    const isGood = isComplete && row.status === 200;
+    const [firstByteMs, totalMs] = [row.first_byte_ms ?? 0, row.total_ms ?? 0];
     const one = [
       1,
       Number(row.state === "unknown"),
@@ -75,8 +83,12 @@ function sumBySpan(rows: Iterable<RequestRow>, spanMs: number): Map<string, numb
       row.cost_nanodollars,
       row.is_byok === 1 ? row.upstream_inference_nanodollars : 0,
       row.cache_write_tokens,
+      Number(row.outcome === "interrupted" || (isComplete && row.status === 429)),
+      Number(row.outcome === "client_gone"),
+      Number(isGood && firstByteMs > 500 && firstByteMs <= 1_000),
+      Number(isGood && totalMs > 64_000),
     ];
-    const sum = sums.get(group) ?? [0, 0, 0, 0, 0, 0, 0];
+    const sum = sums.get(group) ?? one.map(() => 0);
     sums.set(
       group,
       sum.map((value, index) => value + (one[index] ?? 0)),
@@ -105,6 +117,10 @@ async function readRollups({ kysely }: Database): Promise<Map<string, number[]>[
             row.cost_nanodollars,
             row.byok_nanodollars,
             row.cache_write_tokens,
+            row.failed_requests,
+            row.cancelled_requests,
+            row.first_byte_le_1000,
+            row.total_above,
           ],
         ]),
       ),

@@ -1,0 +1,14 @@
+// The types of the admin API's responses. The page imports only types from the gateway, so that the bundle has none of its code.
+import type { output } from "zod";
+import type { auditEntrySchema, issuedKeySchema, keySchema } from "../../../presentation/key-json.ts";
+import type { budgetStatusSchema, groupSchema, limitsSchema } from "../../../presentation/limit-json.ts";
+import type { usageReportSchema, UsageLineJson } from "../../../presentation/usage-report-format.ts";
+
+export type Key = output<typeof keySchema>;
+export type IssuedKey = output<typeof issuedKeySchema>;
+export type Group = output<typeof groupSchema>;
+export type Limits = output<typeof limitsSchema>;
+export type BudgetStatus = output<typeof budgetStatusSchema>;
+export type AuditEntry = output<typeof auditEntrySchema>;
+export type UsageReport = output<typeof usageReportSchema>;
+export type UsageLine = UsageLineJson;
