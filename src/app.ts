@@ -158,38 +158,18 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   registerReads(app, deps, { accessHooks, catalog, aliases: config.modelAliases });
   registerKey(app, { accessHooks, persistence });
   registerDiagnosticStream(app, accessHooks);
-  if (persistence) await addAdminApi(app, { ...deps, persistence, catalog, access, enforcePerKey });
-}
-
-interface AdminDependencies extends RouteDependencies {
-  readonly persistence: Persistence;
-  readonly catalog: ModelCatalog;
-  readonly access: Omit<AuthenticateOptions, "allowAnonymous" | "role">;
-  readonly enforcePerKey: Limits["enforcePerKey"];
-}
-
-/** Registers the admin API and the dashboard. Imports their modules only here: a gateway without a database needs none. */
-async function addAdminApi(app: FastifyInstance, deps: AdminDependencies): Promise<void> {
-  const { config, logger, persistence, catalog, access, enforcePerKey } = deps;
-  const { openrouterApiKey, dashboardSessionMs: lifetimeMs } = config;
-  const { keys, database, recorder } = persistence;
-  const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
-  const { adminApiPlugin } = await import("./admin/admin-api.ts");
-  const { SessionAuthentication } = await import("./sessions/session-authentication.ts");
-  const sessions =
-    openrouterApiKey === undefined || lifetimeMs === 0
-      ? undefined
-      : new SessionAuthentication({ ...access, openrouterApiKey, database, lifetimeMs, logger });
-  if (sessions) (await import("./dashboard/dashboard-plugin.ts")).registerDashboard(app, logger);
-  await adminApiPlugin(app, {
-    accessHooks: [sessions?.createHook(asAdmin) ?? asAdmin, enforcePerKey],
-    keys,
-    database,
-    sessions,
-    models: catalog,
-    status: { ...deps, recorder },
-    settings: config.settings,
-  });
+  if (persistence) {
+    const { registerManagement } = await import("./management.ts");
+    await registerManagement(app, {
+      config,
+      persistence,
+      models: catalog,
+      access,
+      enforcePerKey,
+      status: deps,
+      logger,
+    });
+  }
 }
 
 function createComponentHealth({ persistence, redis }: AppDependencies): ComponentHealth {
@@ -216,7 +196,10 @@ function registerReads(
   const { config, upstream, persistence } = deps;
   const usesOperatorKey = config.openrouterApiKey !== undefined;
   const fetch = new LimitedFetch(upstream);
-  registerRoot(app, { hasDocumentation: persistence !== undefined });
+  registerRoot(app, {
+    hasDocumentation: persistence !== undefined,
+    hasDashboard: persistence !== undefined && config.dashboardSessionMs > 0,
+  });
   registerModels(app, { accessHooks, catalog, aliases });
   registerCatalog(app, { accessHooks, models: catalog, cache: new CatalogCache(fetch), usesOperatorKey });
   registerGeneration(app, { accessHooks, fetch, database: persistence?.database, usesOperatorKey });

@@ -189,6 +189,11 @@ export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(TABLE, text);
 }
 
+/** Returns the code and the default status of every error that the gateway sends. */
+export function listErrors(): readonly { readonly code: string; readonly status: number }[] {
+  return Object.entries(TABLE).map(([code, { status }]) => ({ code, status }));
+}
+
 /** Codes that have a default message. */
 type CodeWithMessage = {
   [Code in ErrorCode]: (typeof TABLE)[Code] extends { message: string } ? Code : never;

@@ -39,11 +39,11 @@ interface AdminOptions {
   readonly accessHooks: onRequestAsyncHookHandler[];
   readonly keys: KeyService;
   readonly database: Database;
-  /** undefined: the API accepts only keys. */
-  readonly sessions?: SessionAuthentication | undefined;
   readonly models: ModelLister;
   readonly status: StatusSources;
   readonly settings: readonly Setting[];
+  /** undefined: the API accepts only keys. */
+  readonly sessions?: SessionAuthentication | undefined;
 }
 
 /** Methods by URL; requests with other methods get 405. */
