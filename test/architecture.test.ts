@@ -64,7 +64,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   uplot: ["dashboard"],
   "wouter-preact": ["dashboard"],
   "@tanstack/preact-query": ["dashboard"],
-  "lru-cache": ["auth", "budgets", "http", "limits", "upstream"],
+  "lru-cache": ["auth", "budgets", "http", "limits", "metering", "upstream"],
   commander: ["cli"],
   cookie: ["sessions"],
   ioredis: ["store"],
@@ -78,7 +78,6 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   "@fastify/cors": ["http"],
   "@fastify/proxy-addr": ["config", "http"],
   "@fastify/swagger": ["admin"],
-  "@fastify/swagger-ui": ["admin"],
   "fastify-type-provider-zod": ["admin"],
 };
 

@@ -20,6 +20,7 @@ import { registerHealthRoutes } from "./health-routes.ts";
 import { registerKeyRoutes } from "./key-routes.ts";
 import { type ModelLister, registerModelRoutes } from "./model-routes.ts";
 import { registerRequestRoutes } from "./request-routes.ts";
+import { registerSeriesRoutes } from "./series-routes.ts";
 import { registerSessionRoutes, registerSignIn } from "./session-routes.ts";
 import { registerUsageRoutes } from "./usage-routes.ts";
 import { compileZodValidator } from "./validation.ts";
@@ -61,7 +62,10 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   "/health": ["GET"],
   "/configuration": ["GET"],
   "/usage": ["GET"],
+  "/timeseries": ["GET"],
+  "/failures": ["GET"],
   "/requests": ["GET"],
+  "/requests/:request": ["GET"],
 };
 
 /** The admin API: keys, groups, usage and the ledger, for clients with an admin key. Zod schemas validate and document it. */
@@ -107,6 +111,7 @@ function registerProtectedRoutes(parent: AdminScope, options: AdminOptions): voi
     registerBudgetRoutes(scope, keys, database);
     registerAuditRoutes(scope, keys);
     registerUsageRoutes(scope, keys, database);
+    registerSeriesRoutes(scope, keys, database);
     registerRequestRoutes(scope, keys, database);
     registerModelRoutes(scope, keys, options.models);
     registerAlertRoutes(scope, database);

@@ -32,6 +32,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
 const PARAMETERS: Readonly<Record<string, string>> = {
   key: "bob",
   group: "team-a",
+  request: "latest",
   id: "openai/gpt-4o-mini",
   author: "openai",
   slug: "gpt-4o-mini",

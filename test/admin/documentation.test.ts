@@ -63,7 +63,10 @@ test("the API description lists every operation with its success and error respo
       "GET /admin/v1/health",
       "GET /admin/v1/configuration",
       "GET /admin/v1/usage",
+      "GET /admin/v1/timeseries",
+      "GET /admin/v1/failures",
       "GET /admin/v1/requests",
+      "GET /admin/v1/requests/{request}",
     ].toSorted(),
   );
   for (const [path, item] of Object.entries<Json>(paths))
@@ -162,12 +165,12 @@ test("every operation succeeds with the example values that the documentation pa
         headers: { authorization: `Bearer ${path.startsWith("/admin/") ? admin : caller}` },
         body: example === undefined ? "" : JSON.stringify(example),
       });
-    // The ledger knows a generation a moment after its request has ended.
-    const response = path.endsWith("/generation")
+    // The ledger knows a request and its generation a moment after the request has ended.
+    const response = /[/]generation$|[/]requests[/]/.test(path)
       ? await waitUntil(async () => {
           const found = await send();
           return found.status === 200 ? found : undefined;
-        }, "the generation")
+        }, "the row of the request")
       : await send();
     if (path.endsWith("/chat/completions")) generationId = response.headers["x-generation-id"] ?? "";
     expect([method, path, response.status]).toEqual([

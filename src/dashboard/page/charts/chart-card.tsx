@@ -34,8 +34,8 @@ export function ChartCard({ title, actions, ...chart }: ChartCardProps): JSX.Ele
             </Button>
           )}
           <Button size="small" kind="plain" onClick={() => setIsTable(!isTable)}>
-            {isTable ? "Show as chart" : "Show as table"}
-            <span class="visually-hidden">: {title}</span>
+            <span class="visually-hidden">Show {title} as </span>
+            {isTable ? "Chart" : "Table"}
           </Button>
         </>
       }

@@ -6,13 +6,13 @@ import { formatTick } from "./time-axis.ts";
 const AXIS_FONT_PX = 11;
 const Y_AXIS_PX = 58;
 const X_AXIS_PX = 26;
-const GRID_SPACE_PX = 42;
+const GRID_SPACE_PX = 34;
 const TICK_SPACE_PX = 64;
 /** Shorter drags are clicks. */
 const DRAG_MIN_PX = 6;
-const COUNT_STEPS = [1, 2, 5].flatMap((digit) =>
-  Array.from({ length: 16 }, (_, power) => digit * 10 ** power),
-);
+const COUNT_STEPS = Array.from({ length: 16 }, (_, power) =>
+  [1, 2, 5].map((digit) => digit * 10 ** power),
+).flat();
 
 /** Callbacks of a plot. */
 export interface PlotEvents {
@@ -92,7 +92,7 @@ export class Plot {
       width: Math.max(width, 1),
       height,
       ms: 1,
-      padding: [8, 6, 0, 0],
+      padding: [8, 18, 0, 0],
       legend: { show: false },
       scales: {
         x: { time: true, range: () => this.#toTimeRange() },

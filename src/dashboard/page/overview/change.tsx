@@ -13,10 +13,12 @@ interface ChangeProps {
   /** Whether more is worse, so that the change has a colour. */
   readonly isBad?: boolean;
   readonly format: (value: number) => string;
+  /** Names the previous period, if the text is to name it. */
+  readonly than?: string;
 }
 
 /** How a number has changed since the previous period; nothing while that is not known. */
-export function Change({ now, before, isBad = false, format }: ChangeProps): JSX.Element | null {
+export function Change({ now, before, isBad = false, format, than }: ChangeProps): JSX.Element | null {
   if (now === null || before === null || before === undefined) return null;
   const title = `Previous period: ${format(before)}`;
   if (before === 0) return now === 0 ? null : <span title={title}>none before</span>;
@@ -28,6 +30,7 @@ export function Change({ now, before, isBad = false, format }: ChangeProps): JSX
     <span class={`change ${tone}`} title={title}>
       <span aria-hidden="true">{change > 0 ? "↑" : "↓"}</span>
       <span class="visually-hidden">{change > 0 ? "up" : "down"} </span> {size}
+      {than !== undefined && ` vs ${than}`}
     </span>
   );
 }
