@@ -3,7 +3,7 @@ import { useId, useMemo } from "preact/hooks";
 import { useApi } from "../api/use-api.ts";
 import type { Params } from "../api/request.ts";
 import type { UsageReport } from "../api/types.ts";
-import { Button, Field } from "../components/controls.tsx";
+import { Field } from "../components/controls.tsx";
 import { useUrlParams } from "../components/use-url-params.ts";
 import { OUTCOME_WORDS } from "./result.tsx";
 
@@ -61,6 +61,7 @@ interface RequestFilters {
   readonly filters: Filters;
   /** The filters as parameters of the API. */
   readonly params: Params;
+  readonly clearFilters: () => void;
   /** Changes filters and returns to the first page. */
   readonly setFilters: (changes: Partial<Record<FilterName, string>>) => void;
   /** Cursor of the shown page; undefined: the first page. */
@@ -78,6 +79,7 @@ export function useRequestFilters(): RequestFilters {
   return {
     filters,
     params: { ...(from !== undefined && { from }), ...rest },
+    clearFilters: () => setParams(Object.fromEntries([...NAMES, "cursor"].map((name) => [name, undefined]))),
     setFilters: (changes) => setParams({ ...changes, cursor: undefined }),
     cursor,
     setCursor: (next) => setParams({ cursor: next }),
@@ -97,8 +99,6 @@ interface FilterProps {
 
 /** The controls of the filters. A text applies when it is complete: at Enter, or when the focus leaves its field. */
 export function FilterBar({ filters, onChange }: FilterProps): JSX.Element {
-  const hasFilters = Object.keys(filters).length > 0;
-  const clear = (): void => onChange(Object.fromEntries(NAMES.map((name) => [name, ""])));
   const hasMore = TEXTS.slice(VISIBLE_TEXTS).some(([name]) => filters[name] !== undefined);
   const texts = TEXTS.map(([name, label]) => (
     <TextFilter
@@ -129,9 +129,6 @@ export function FilterBar({ filters, onChange }: FilterProps): JSX.Element {
       <Select label="Result" value={result} options={RESULTS} onChange={setResult} />
       <Select label="Cost" value={filters.state} options={STATES} onChange={(state) => onChange({ state })} />
       {texts.slice(0, VISIBLE_TEXTS)}
-      <Button disabled={!hasFilters} onClick={clear}>
-        Clear filters
-      </Button>
       <details open={hasMore}>
         <summary>More filters</summary>
         <div class="filters">{texts.slice(VISIBLE_TEXTS)}</div>

@@ -40,7 +40,7 @@ const previousCursors = new Map<string, string | undefined>();
 
 /** The requests of the ledger, newest first. */
 export function RequestsPage(): JSX.Element {
-  const { filters, params, setFilters, cursor, setCursor } = useRequestFilters();
+  const { filters, params, setFilters, clearFilters, cursor, setCursor } = useRequestFilters();
   const query = { ...params, order: "desc", limit: PAGE_ROWS, cursor };
   const page = useApi<LedgerPage>("/requests", query, { isLive: cursor === undefined });
   const view = page.isPlaceholderData ? "" : JSON.stringify(query);
@@ -48,14 +48,18 @@ export function RequestsPage(): JSX.Element {
     previousCursors.set(next, cursor);
     setCursor(next);
   };
+  const hasFilters = Object.keys(filters).length > 0;
   const csv = toApiUrl("/requests", { ...params, order: "desc", format: "csv" });
   return (
     <Page
       title="Requests"
       actions={
-        <a class={toButtonClass()} href={csv} download="requests.csv">
-          Export CSV
-        </a>
+        <>
+          {hasFilters && <Button onClick={clearFilters}>Clear filters</Button>}
+          <a class={toButtonClass()} href={csv} download="requests.csv">
+            Export CSV
+          </a>
+        </>
       }
     >
       <FilterBar filters={filters} onChange={setFilters} />
@@ -63,12 +67,7 @@ export function RequestsPage(): JSX.Element {
         <Loaded query={page} lines={12}>
           {(data) => (
             <>
-              <RequestRows
-                latest={data}
-                view={view}
-                hasFilters={Object.keys(filters).length > 0}
-                onContinue={openOlder}
-              />
+              <RequestRows latest={data} view={view} hasFilters={hasFilters} onContinue={openOlder} />
               <Pager cursor={cursor} next={data.next_cursor} onOlder={openOlder} onNewer={setCursor} />
             </>
           )}

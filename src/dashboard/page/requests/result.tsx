@@ -14,7 +14,7 @@ export const OUTCOME_WORDS: Readonly<Record<NonNullable<LedgerRow["outcome"]>, r
   interrupted: ["Interrupted", "bad"],
 };
 
-/** How a request ended, in words, with its status if that is an error. */
+/** The outcome of a request in words, with its status if that is an error. */
 export function ResultBadge({ outcome, status }: Result): JSX.Element {
   if (outcome === null) return <Badge tone="accent">In flight</Badge>;
   const [word, tone] = OUTCOME_WORDS[outcome];

@@ -12,7 +12,7 @@ interface TimelineEvent {
   readonly offsetMs?: number | null;
 }
 
-/** What happened to a request, drawn to scale and as a list. */
+/** The events of a request, drawn to scale and as a list. */
 export function Timeline({ record }: { record: LedgerRecord }): JSX.Element {
   const { first_byte_ms: firstByteMs, total_ms: totalMs } = record;
   return (
@@ -70,7 +70,7 @@ function listEvents(record: LedgerRecord): TimelineEvent[] {
   return events;
 }
 
-/** How the cost became known. */
+/** Sources of costs in words. */
 const COST_SOURCES: Readonly<Record<NonNullable<LedgerRecord["cost_source"]>, string>> = {
   stream: "Cost known: the end of the stream stated it",
   body: "Cost known: the response stated it",
