@@ -15,6 +15,7 @@ import type { AdminScope } from "./admin-scope.ts";
 import { endpointQuerySchema, errorResponseSchemas, keyQuerySchema, queryTextSchema } from "./api-schemas.ts";
 import { prependFirst } from "./stream-text.ts";
 
+const LIMIT_MAX = 5_000;
 const BY = `some of ${DIMENSIONS.join(", ")}, separated by commas`;
 const isDimension = (text: string): text is Dimension => DIMENSIONS.some((known) => known === text);
 const splitNames = (text: string): string[] => text.split(",").map((name) => name.trim());
@@ -30,6 +31,15 @@ const usageQuery = z.strictObject({
   model: queryTextSchema.describe("Only requests to this model, by its id"),
   provider: queryTextSchema.describe("Only requests that this provider served, by its name in the ledger"),
   endpoint: endpointQuerySchema,
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(LIMIT_MAX)
+    .optional()
+    .describe(
+      "Only this number of lines, those of the highest cost, highest first; `total` is still that of all lines",
+    ),
   format: z
     .enum(["json", "csv"], { error: "must be json or csv" })
     .default("json")
@@ -63,7 +73,7 @@ export function registerUsageRoutes(scope: AdminScope, keys: KeyService, databas
       },
     },
     async ({ query, context }, reply) => {
-      const { by, key, format, from, to, model, provider, endpoint } = query;
+      const { by, key, format, from, to, model, provider, endpoint, limit } = query;
       const disconnected = new AbortController();
       reply.raw.once("close", () => disconnected.abort());
       const report = await reportUsage(database, {
@@ -72,6 +82,7 @@ export function registerUsageRoutes(scope: AdminScope, keys: KeyService, databas
         endpoint,
         ...resolveUsagePeriod({ by, from, to, model, provider, endpoint }, Date.now()),
         by,
+        limit,
         keyId: await keys.resolveId(key),
         signal: disconnected.signal,
       });

@@ -20,6 +20,7 @@ interface UsageOptions {
   readonly model?: string;
   readonly provider?: string;
   readonly endpoint?: string;
+  readonly limit?: number;
   readonly json: boolean;
   readonly csv: boolean;
 }
@@ -40,15 +41,21 @@ export function addUsageCommand(program: Command, run: RunCommand): void {
     .option("--model <model>", "only requests for this model")
     .option("--provider <provider>", "only requests that this provider served")
     .option("--endpoint <endpoint>", `only requests to this endpoint: ${ENDPOINT_NAMES.join(", ")}`)
+    .option(
+      "--limit <lines>",
+      "only the lines of the highest cost; the total is still that of all lines",
+      parseLines,
+    )
     .addOption(new Option("--json", "print JSON").default(false).conflicts("csv"))
     .option("--csv", "print CSV", false)
     .action((options: UsageOptions) =>
       run(async ({ database, keys }) => {
-        const { key, from, to, model, provider, endpoint, json, csv } = options;
+        const { key, from, to, model, provider, endpoint, limit, json, csv } = options;
         const by = parseDimensions(options.by);
         const report = await reportUsage(database, {
           ...resolveUsagePeriod({ by, from, to, model, provider, endpoint }, Date.now()),
           by,
+          limit,
           keyId: await keys.resolveId(key),
           model: model && normalizeModelId(model),
           provider,
@@ -77,6 +84,7 @@ async function* formatReport(
 async function* formatReportTable({
   from,
   to,
+  isLimited,
   pages,
   total,
   pendingRequests,
@@ -89,8 +97,15 @@ async function* formatReportTable({
     if (lastPage.length > 0) yield table.formatRows(lastPage);
     lastPage = page.map(toUsageLineJson);
   }
-  yield table.formatRows(lines > 1 ? [...lastPage, toUsageSumsJson(total())] : lastPage);
+  yield table.formatRows(lines > 1 || isLimited ? [...lastPage, toUsageSumsJson(total())] : lastPage);
   if (pendingRequests > 0) yield `${pendingRequests} more requests are in flight or wait for their cost.\n`;
+}
+
+function parseLines(text: string): number {
+  const lines = Number(text);
+  if (!Number.isSafeInteger(lines) || lines < 1)
+    throw new CommandError(`--limit must be a whole number from 1, not "${text}"`);
+  return lines;
 }
 
 function parseEndpoint(text: string | undefined): string | undefined {

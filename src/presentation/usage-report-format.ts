@@ -3,29 +3,10 @@ import type { Dimension, UsageLine, UsageReport, UsageSums } from "../metering/s
 import { type Sum, SUMS } from "../metering/record.ts";
 import { formatUsd } from "../money.ts";
 import { formatCsvLine } from "./csv.ts";
+import { describeSum, describeUsd, formatCount } from "./sum-json.ts";
 import { describeTimestamp, formatTimestamp } from "./timestamp.ts";
 
 // JSON and CSV of usage reports in the admin API and the command line.
-
-const COUNT_DESCRIPTION =
-  "A number; from 2^53, a string of its digits, because not every JSON parser reads such numbers exactly";
-const count = z.union([z.int(), z.string().regex(/^\d+$/)]).describe(COUNT_DESCRIPTION);
-const SUM_DESCRIPTIONS: Readonly<Record<Sum, string>> = {
-  requests: "Settled and unknown requests",
-  unknown_requests: "The part of the requests whose cost will never be known",
-  failed_requests:
-    "The part of the requests whose client got an error or an incomplete response, and had not disconnected",
-  cancelled_requests: "The part of the requests whose client disconnected before the end of the response",
-  prompt_tokens: "Tokens of the prompts",
-  completion_tokens: "Tokens of the responses, with the tokens of their reasoning",
-  cached_tokens: "The part of the prompt tokens that was read from a provider's cache",
-  cache_write_tokens: "Tokens that were written to a provider's cache",
-  reasoning_tokens: "The part of the completion tokens that was reasoning",
-  prompt_audio_tokens: "The part of the prompt tokens that was audio",
-  cost_nanodollars: "The cost that OpenRouter charges",
-  byok_nanodollars:
-    "The additional cost that providers charge for requests with the account's own key (BYOK)",
-};
 
 type UsdField<Name extends Sum = Sum> = Name extends `${infer Money}_nanodollars` ? `${Money}_usd` : never;
 type SumFields<Count, Usd> = Record<Sum, Count> & Record<UsdField, Usd>;
@@ -48,11 +29,8 @@ function mapSums<Count, Usd>(
 }
 
 const sums = mapSums(
-  (sum) =>
-    count.describe(
-      `${SUM_DESCRIPTIONS[sum]}${sum.endsWith("_nanodollars") ? ", in nanodollars (1e-9 US dollars)" : ""}. ${COUNT_DESCRIPTION}`,
-    ),
-  (sum) => z.string().describe(`${SUM_DESCRIPTIONS[sum]}, in US dollars: exact, in decimal digits`),
+  (sum) => describeSum(sum),
+  (sum) => describeUsd(sum),
 );
 const usageLineSchema = z.object({
   day: z.string().optional().describe("Date in UTC, such as 2026-11-22; with the dimension day"),
@@ -162,12 +140,7 @@ export function toUsageLineJson(line: UsageLine): UsageLineJson {
 /** Converts the sums of a report or of one line to their JSON shape. */
 export function toUsageSumsJson(all: UsageSums): SumFields<number | string, string> {
   return mapSums(
-    (sum) => toCount(all[sum]),
+    (sum) => formatCount(all[sum]),
     (sum) => formatUsd(all[sum]),
   );
-}
-
-function toCount(sum: bigint): number | string {
-  const number = Number(sum);
-  return Number.isSafeInteger(number) ? number : String(sum);
 }

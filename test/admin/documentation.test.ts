@@ -63,6 +63,8 @@ test("the API description lists every operation with its success and error respo
       "GET /admin/v1/health",
       "GET /admin/v1/configuration",
       "GET /admin/v1/usage",
+      "GET /admin/v1/timeseries",
+      "GET /admin/v1/failures",
       "GET /admin/v1/requests",
       "GET /admin/v1/requests/{request}",
     ].toSorted(),

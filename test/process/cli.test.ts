@@ -84,6 +84,7 @@ test.each([
   [["keys", "update", "x", "--disable", "--enable"], 1, "cannot be used with"],
   [["keys", "audit", "--key", "nobody"], 1, "No key has this id or name"],
   [["usage", "--by", "colour"], 1, 'not "colour"'],
+  [["usage", "--limit", "0"], 1, '--limit must be a whole number from 1, not "0"'],
   [["usage", "--endpoint", "chat"], 1, "--endpoint must be one of chat/completions, "],
   [["usage", "--to", "2026-11-01T00:30:00Z"], 1, "Use 2026-11-01T00:00:00Z or 2026-11-01T01:00:00Z"],
   [["keys", "create", "--name", "x", "--budget", "0.45"], 1, "Use period=usd, such as day=0.45"],

@@ -1,7 +1,7 @@
 import { type CompiledQuery, type ExpressionBuilder, sql } from "kysely";
 import { DAY_MS } from "../../durations.ts";
 import type { Database, Tables } from "../../store/database.ts";
-import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
+import { joinSumParts, selectSumParts, selectTotalParts } from "../../store/exact-sums.ts";
 import { type Sum, SUMS } from "../record.ts";
 import { ceilToDay, floorToDay } from "./rollup-times.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
@@ -31,6 +31,8 @@ export interface UsageQuery {
   readonly provider?: string | undefined;
   /** Path below the base URL, such as `chat/completions`. */
   readonly endpoint?: string | undefined;
+  /** Report only this number of lines, those of the highest cost. The total is still that of all lines. */
+  readonly limit?: number | undefined;
   /** Aborts the report when its reader disconnects. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -58,11 +60,13 @@ export interface UsageReport {
   readonly from: number;
   readonly to: number;
   readonly by: readonly Dimension[];
+  /** Whether lines may be missing, so that the total is that of more lines. */
+  readonly isLimited: boolean;
   /** Number of requests that are in flight or pending, even outside the range. No sum includes them yet. */
   readonly pendingRequests: number;
   /** Pages of lines, all from one snapshot of the database. */
   readonly pages: AsyncGenerator<readonly UsageLine[], void>;
-  /** Returns the sums of the lines that have been read so far. */
+  /** Returns the sums of the lines that have been read so far; with a limit, those of all lines. */
   readonly total: () => UsageSums;
 }
 
@@ -80,12 +84,13 @@ const COLUMNS = {
  * @returns a report. Its pages are read from the database one at a time, as the consumer requests them.
  */
 export async function reportUsage(database: Database, query: UsageQuery): Promise<UsageReport> {
-  const { from, to, by, keyId } = query;
+  const { from, to, by, keyId, limit } = query;
   const total = Object.fromEntries(SUMS.map((sum) => [sum, 0n])) as Record<Sum, bigint>;
   return {
     from,
     to,
     by,
+    isLimited: limit !== undefined,
     pendingRequests: await countPending(database, keyId),
     pages: readLines(database, query, total),
     total: () => ({ ...total }),
@@ -103,14 +108,19 @@ async function* readLines(
     .stream<ReadRow>(compileUsageQuery(reports, query), LINES_PER_PAGE, { signal });
   for await (const { rows } of batches) {
     const lines = rows.map(toLine);
-    for (const line of lines) for (const sum of SUMS) total[sum] += line[sum];
+    if (query.limit === undefined) for (const line of lines) addSums(total, line);
+    else Object.assign(total, joinSums(rows[0] ?? {}, "_total"));
     yield lines;
   }
 }
 
+function addSums(total: Record<Sum, bigint>, line: UsageSums): void {
+  for (const sum of SUMS) total[sum] += line[sum];
+}
+
 /** Compiles the query whose rows are the lines of a report. */
 export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery): CompiledQuery<ReadRow> {
-  const { by } = usage;
+  const { by, limit } = usage;
   // Both databases truncate the result of an integer division.
   const day = sql<number>`sums.start / ${sql.lit(DAY_MS)}`;
   const sums = by.includes("end_user")
@@ -122,7 +132,7 @@ export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery
       return [billions.as(`${sum}_billions`), rest.as(sum)];
     }),
   );
-  if (by.includes("day")) query = query.select(day.as("day")).groupBy(day).orderBy(day);
+  if (by.includes("day")) query = query.select(day.as("day")).groupBy(day);
   if (by.includes("key")) {
     query = query
       .leftJoin("keys", "keys.id", "sums.key_id")
@@ -139,8 +149,19 @@ export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery
   if (by.includes("end_user")) query = query.select("sums.end_user as endUser").groupBy("sums.end_user");
   for (const dimension of ["model", "provider", "endpoint"] as const)
     if (by.includes(dimension)) query = query.select(`sums.${dimension}`).groupBy(`sums.${dimension}`);
+  if (limit !== undefined)
+    query = query.limit(limit).select((eb) =>
+      SUMS.flatMap((sum) => {
+        const { billions, rest } = selectTotalParts(eb.ref(`sums.${sum}`));
+        return [billions.as(`${sum}_total_billions`), rest.as(`${sum}_total`)];
+      }),
+    );
   // A float represents sums up to 9 million dollars exactly. Larger sums are rounded, which is sufficient for sorting.
-  query = query.orderBy(sql`sum(cast(sums.cost_nanodollars as double precision)) desc`);
+  const cost = sql`sum(cast(sums.cost_nanodollars as double precision)) desc`;
+  // With a limit, the lines of the highest cost come first, of any day.
+  if (limit !== undefined) query = query.orderBy(cost);
+  if (by.includes("day")) query = query.orderBy(day);
+  if (limit === undefined) query = query.orderBy(cost);
   // Groups of equal cost need a stable order too.
   for (const [dimension, column] of Object.entries(COLUMNS))
     if (by.includes(dimension as Dimension)) query = query.orderBy(sql.ref(column));
@@ -193,7 +214,6 @@ function selectEndUserRollups(kysely: Database["reports"], { from, to, keyId }: 
 
 function toLine(row: ReadRow): UsageLine {
   const { day, keyId, keyName, groupId, groupName, model, provider, endpoint, endUser } = row as RawGroup;
-  const sums = SUMS.map((sum) => [sum, joinSumParts(row[`${sum}_billions`] as string, row[sum] as string)]);
   return {
     ...(day !== undefined && { day: new Date(day * DAY_MS).toISOString().slice(0, 10) }),
     // Keys from the environment, and requests without a key, have no row in the table of keys.
@@ -204,8 +224,17 @@ function toLine(row: ReadRow): UsageLine {
     ...(provider !== undefined && { provider }),
     ...(endpoint !== undefined && { endpoint }),
     ...(endUser !== undefined && { endUser }),
-    ...(Object.fromEntries(sums) as UsageSums),
+    ...joinSums(row),
   };
+}
+
+/** Joins the parts of the sums in a row. @param suffix of the names of the columns. */
+function joinSums(row: ReadRow, suffix = ""): UsageSums {
+  const sums = SUMS.map((sum) => {
+    const [billions, rest] = [row[`${sum}${suffix}_billions`], row[`${sum}${suffix}`]];
+    return [sum, joinSumParts(billions as string, rest as string)];
+  });
+  return Object.fromEntries(sums) as UsageSums;
 }
 
 interface RawGroup {

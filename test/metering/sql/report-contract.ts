@@ -156,6 +156,22 @@ export function testUsageReport(open: OpenDatabase): void {
     );
   });
 
+  test("with a limit, reports the lines of the highest cost of any day, and the total of all lines", async () => {
+    const database = await open();
+    const rows = generateRollups();
+    await insertRollups(database, rows);
+    const query = { from: NOVEMBER, to: NOVEMBER + 2 * DAY_MS, by: ["day", "key", "model"] } as const;
+    const all = await readReport(database, query);
+    const byCost = all.lines.toSorted((a, b) => Number(b.cost_nanodollars - a.cost_nanodollars));
+    for (const limit of [1, 5, 1_000]) {
+      const { lines, total } = await readReport(database, { ...query, limit });
+      expect(lines).toEqual(byCost.slice(0, limit));
+      expect(total).toEqual(all.total);
+    }
+    const none = await readReport(database, { ...query, limit: 5, keyId: "nobody" });
+    expect([none.lines, Number(none.total.requests)]).toEqual([[], 0]);
+  });
+
   test("sums of millions of dollars are exact to the nanodollar", async () => {
     const database = await open();
     const costs = [4_000_000_000_000_001, 3_000_000_000_000_001, 2_000_000_000_000_001];
