@@ -2,6 +2,7 @@
 import type { output } from "zod";
 import type { auditEntrySchema, issuedKeySchema, keySchema } from "../../../presentation/key-json.ts";
 import type { budgetStatusSchema, groupSchema, limitsSchema } from "../../../presentation/limit-json.ts";
+import type { RequestJson, RequestPageJson, RequestRecordJson } from "../../../presentation/request-json.ts";
 import type { usageReportSchema, UsageLineJson } from "../../../presentation/usage-report-format.ts";
 
 export type Key = output<typeof keySchema>;
@@ -12,6 +13,9 @@ export type BudgetStatus = output<typeof budgetStatusSchema>;
 export type AuditEntry = output<typeof auditEntrySchema>;
 export type UsageReport = output<typeof usageReportSchema>;
 export type UsageLine = UsageLineJson;
+export type LedgerRow = RequestJson;
+export type LedgerPage = RequestPageJson;
+export type LedgerRecord = RequestRecordJson;
 
 /** The sums of one step or of a whole period in `/timeseries`. Counts from 2^53 are text. */
 export interface SeriesSums {
