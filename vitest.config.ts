@@ -1,18 +1,26 @@
 import { defineConfig } from "vitest/config";
 
 // `architecture` reads source and documentation and is part of `npm run check`. `unit` needs nothing but Node and npm and is what `npm test`
-// runs. `fidelity` replays recorded exchanges with OpenRouter, `service` needs a real Redis,
+// runs. `browser` needs Chromium and the built dashboard. `fidelity` replays recorded exchanges with OpenRouter, `service` needs a real Redis,
 // PostgreSQL and its client, sqlite3, Chromium, nginx, HAProxy, Caddy, Prometheus with promtool, and root with iproute2, `simulation` and `limits-simulation` PostgreSQL, `restarts` nginx and HAProxy,
 // `soak` Linux, `verify` runs the product's own
 // fidelity suite against gateways good and bad, `sdks` needs the SDKs of all languages, `clients` coding agents. CI runs them all.
-const project = (name: string, include: string[], exclude: string[] = []) => ({
-  test: { name, include, exclude: [...exclude, "node_modules/**"], testTimeout: 30_000, hookTimeout: 30_000 },
+const project = (name: string, include: string[], exclude: string[] = [], options: object = {}) => ({
+  test: {
+    name,
+    include,
+    exclude: [...exclude, "node_modules/**"],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    ...options,
+  },
 });
 
 /** What `npm test` leaves to the others. */
 const SUITES = [
   "test/architecture.test.ts",
   "test/prose.test.ts",
+  "test/browser/**",
   "test/fidelity/**",
   "test/service/**",
   "test/simulation/**",
@@ -29,6 +37,8 @@ export default defineConfig({
     projects: [
       project("architecture", ["test/architecture.test.ts", "test/prose.test.ts"]),
       project("unit", ["test/**/*.test.ts"], SUITES),
+      // Chromium uses every core by itself.
+      project("browser", ["test/browser/**/*.test.ts"], [], { fileParallelism: false, testTimeout: 90_000 }),
       project("fidelity", ["test/fidelity/**/*.test.ts"]),
       project("service", ["test/service/**/*.test.ts"]),
       project("simulation", ["test/simulation/**/*.test.ts"]),

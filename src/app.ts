@@ -159,16 +159,15 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   registerKey(app, { accessHooks, persistence });
   registerDiagnosticStream(app, accessHooks);
   if (persistence) {
-    (await import("./dashboard/dashboard-plugin.ts")).registerDashboard(app, logger);
-    const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
-    const { adminApiPlugin } = await import("./admin/admin-api.ts");
-    await adminApiPlugin(app, {
-      accessHooks: [asAdmin, enforcePerKey],
-      keys: persistence.keys,
-      database: persistence.database,
+    const { registerManagement } = await import("./management.ts");
+    await registerManagement(app, {
+      config,
+      persistence,
       models: catalog,
-      status: { ...deps, recorder: persistence.recorder },
-      settings: config.settings,
+      access,
+      enforcePerKey,
+      status: deps,
+      logger,
     });
   }
 }
@@ -197,7 +196,10 @@ function registerReads(
   const { config, upstream, persistence } = deps;
   const usesOperatorKey = config.openrouterApiKey !== undefined;
   const fetch = new LimitedFetch(upstream);
-  registerRoot(app, { hasDocumentation: persistence !== undefined });
+  registerRoot(app, {
+    hasDocumentation: persistence !== undefined,
+    hasDashboard: persistence !== undefined && config.dashboardSessionMs > 0,
+  });
   registerModels(app, { accessHooks, catalog, aliases });
   registerCatalog(app, { accessHooks, models: catalog, cache: new CatalogCache(fetch), usesOperatorKey });
   registerGeneration(app, { accessHooks, fetch, database: persistence?.database, usesOperatorKey });

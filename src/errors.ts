@@ -24,6 +24,22 @@ const maybeBilled = { ...upstream, retry: false } as const;
 /** Every error that the gateway itself can send. The codes are those that OpenAI's SDKs and their users know. */
 const TABLE = {
   invalid_api_key: { status: 401, type: "authentication_error", source: "client" },
+  /** The session cookie of the dashboard is unknown, expired or signed out, or its key is no longer valid. */
+  invalid_session: {
+    status: 401,
+    type: "authentication_error",
+    source: "client",
+    message: "There is no session, or it has ended; sign in again.",
+    headers: { "www-authenticate": "Bearer" },
+  },
+  /** For a request with a session cookie, or a sign-in, that a page of another origin may have sent. */
+  cross_origin_request: {
+    status: 403,
+    type: "permission_error",
+    source: "client",
+    message:
+      "A session accepts requests only from pages of the gateway itself; open the dashboard at the address of the gateway. A proxy in front must forward the Host header.",
+  },
   /** The key is valid, but its role is wrong: an admin key for a model, or a caller key for the admin API. */
   key_role_not_allowed: { status: 403, type: "permission_error", source: "client" },
   model_not_allowed: { status: 403, type: "permission_error", source: "client" },
@@ -171,6 +187,11 @@ export type ErrorCode = keyof typeof TABLE;
 /** Whether a text is the code of an error that the gateway sends. */
 export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(TABLE, text);
+}
+
+/** Returns the code and the default status of every error that the gateway sends. */
+export function listErrors(): readonly { readonly code: string; readonly status: number }[] {
+  return Object.entries(TABLE).map(([code, { status }]) => ({ code, status }));
 }
 
 /** Codes that have a default message. */

@@ -30,7 +30,7 @@ const RANKS: readonly (readonly string[])[] = [
   ["http", "store"],
   ["limits"],
   ["auth"],
-  ["keys", "budgets", "alerts"],
+  ["keys", "budgets", "alerts", "sessions"],
   ["metering"],
   ["upstream"],
   ["relay"],
@@ -41,6 +41,7 @@ const RANKS: readonly (readonly string[])[] = [
   ["presentation"],
   ["admin"],
   ["dashboard"],
+  ["management"],
   ["app"],
   ["gateway"],
   ["lifecycle", "next-tick-workaround", "health-check"],
@@ -60,10 +61,12 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   zod: ["admin", "config", "keys", "presentation"],
   vite: ["dashboard"],
   preact: ["dashboard"],
+  uplot: ["dashboard"],
   "wouter-preact": ["dashboard"],
   "@tanstack/preact-query": ["dashboard"],
   "lru-cache": ["auth", "budgets", "http", "limits", "metering", "upstream"],
   commander: ["cli"],
+  cookie: ["sessions"],
   ioredis: ["store"],
   kysely: ["alerts", "budgets", "keys", "metering", "store"],
   pg: ["store"],
@@ -221,7 +224,17 @@ test("no two exported classes have the same name", () => {
 test("every test is in the folder of its subject", () => {
   const folders = new Set([...gateway, ...tools].map(({ path }) => path.split("/")[1]));
   const programs = ["simulation", "limits-simulation", "restarts", "soak"];
-  const suites = ["support", "fixtures", "process", "sdk", "clients", "fidelity", "service", ...programs];
+  const suites = [
+    "support",
+    "fixtures",
+    "process",
+    "sdk",
+    "clients",
+    "fidelity",
+    "service",
+    "browser",
+    ...programs,
+  ];
   const misplaced = readdirSync("test", { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !folders.has(entry.name) && !suites.includes(entry.name))
     .map((entry) => entry.name);

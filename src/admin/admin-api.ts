@@ -9,6 +9,7 @@ import { parseJsonObject } from "../request/json-object.ts";
 import { rejectOtherMethods } from "../endpoints/method-not-allowed.ts";
 import type { Database } from "../store/database.ts";
 import { isUnavailable } from "../store/database-errors.ts";
+import type { SessionAuthentication } from "../sessions/session-authentication.ts";
 import type { AdminScope } from "./admin-scope.ts";
 import { registerAlertRoutes } from "./alert-routes.ts";
 import { registerAuditRoutes } from "./audit-routes.ts";
@@ -20,6 +21,7 @@ import { registerKeyRoutes } from "./key-routes.ts";
 import { type ModelLister, registerModelRoutes } from "./model-routes.ts";
 import { registerRequestRoutes } from "./request-routes.ts";
 import { registerSeriesRoutes } from "./series-routes.ts";
+import { registerSessionRoutes, registerSignIn } from "./session-routes.ts";
 import { registerUsageRoutes } from "./usage-routes.ts";
 import { compileZodValidator } from "./validation.ts";
 
@@ -41,6 +43,8 @@ interface AdminOptions {
   readonly models: ModelLister;
   readonly status: StatusSources;
   readonly settings: readonly Setting[];
+  /** undefined: the API accepts only keys. */
+  readonly sessions?: SessionAuthentication | undefined;
 }
 
 /** Methods by URL; requests with other methods get 405. */
@@ -65,8 +69,9 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
 
 /** The admin API: keys, groups, usage and the ledger, for clients with an admin key. Zod schemas validate and document it. */
 export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions): Promise<void> {
-  const { accessHooks, keys, database } = options;
+  const { sessions } = options;
   for (const [url, methods] of Object.entries(METHODS)) rejectOtherMethods(app, PREFIX + url, methods);
+  if (sessions) rejectOtherMethods(app, `${PREFIX}/session`, ["GET", "POST", "DELETE"]);
   await app.register(
     (plugin, _options, done) => {
       const scope = plugin.withTypeProvider<ZodTypeProvider>();
@@ -75,26 +80,52 @@ export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions
       parseJsonBodies(scope);
       translateErrors(scope);
       recordSource(scope);
-      for (const hook of accessHooks) scope.addHook("onRequest", hook);
-      scope.addHook("onRequest", (request, reply, next) => {
-        const { "content-length": length, "transfer-encoding": encoding } = request.headers;
-        if ((length === undefined || length === "0") && encoding === undefined) next();
-        else requireJson.call(plugin, request, reply, next);
-      });
-      registerKeyRoutes(scope, keys, database);
-      registerGroupRoutes(scope, keys.groups, database);
-      registerBudgetRoutes(scope, keys, database);
-      registerAuditRoutes(scope, keys);
-      registerUsageRoutes(scope, keys, database);
-      registerSeriesRoutes(scope, keys, database);
-      registerRequestRoutes(scope, keys, database);
-      registerModelRoutes(scope, keys, options.models);
-      registerAlertRoutes(scope, database);
-      registerHealthRoutes(scope, new GatewayStatus(options.status, database), options.settings);
+      scope.decorateRequest("dashboardSession");
+      if (sessions) registerPublicRoutes(scope, sessions);
+      registerProtectedRoutes(scope, options);
       done();
     },
     { prefix: PREFIX },
   );
+}
+
+/** Registers the routes that need neither a key nor a session, in a scope without the access hooks. */
+function registerPublicRoutes(parent: AdminScope, sessions: SessionAuthentication): void {
+  void parent.register((plugin, _options, done) => {
+    requireJsonBodies(plugin);
+    registerSignIn(plugin.withTypeProvider<ZodTypeProvider>(), sessions);
+    done();
+  });
+}
+
+function registerProtectedRoutes(parent: AdminScope, options: AdminOptions): void {
+  const { accessHooks, keys, database, sessions } = options;
+  void parent.register((plugin, _options, done) => {
+    const scope = plugin.withTypeProvider<ZodTypeProvider>();
+    for (const hook of accessHooks) scope.addHook("onRequest", hook);
+    requireJsonBodies(plugin);
+    if (sessions) registerSessionRoutes(scope, sessions);
+    registerKeyRoutes(scope, keys, database);
+    registerGroupRoutes(scope, keys.groups, database);
+    registerBudgetRoutes(scope, keys, database);
+    registerAuditRoutes(scope, keys);
+    registerUsageRoutes(scope, keys, database);
+    registerSeriesRoutes(scope, keys, database);
+    registerRequestRoutes(scope, keys, database);
+    registerModelRoutes(scope, keys, options.models);
+    registerAlertRoutes(scope, database);
+    registerHealthRoutes(scope, new GatewayStatus(options.status, database), options.settings);
+    done();
+  });
+}
+
+/** Rejects bodies that are not JSON. A request without a body needs no media type. */
+function requireJsonBodies(plugin: FastifyInstance): void {
+  plugin.addHook("onRequest", (request, reply, next) => {
+    const { "content-length": length, "transfer-encoding": encoding } = request.headers;
+    if ((length === undefined || length === "0") && encoding === undefined) next();
+    else requireJson.call(plugin, request, reply, next);
+  });
 }
 
 /** Stores the client's address before the first asynchronous hook, because a connection that has been reset has none. */

@@ -1,25 +1,29 @@
-// The OpenAPI description of the endpoints for clients and of the health checks. OpenRouter's documentation describes the
-// bodies, because they are forwarded unchanged.
+// The OpenAPI description of the endpoints for clients and of the health checks, whose routes have no schema.
 
 import { DOCUMENTED_BASE_PATH } from "../endpoints/base-paths.ts";
 import { CATALOG_ENDPOINTS, type CatalogEndpoint } from "../endpoints/catalog-endpoints.ts";
 import { formatPath } from "../endpoints/known-endpoints.ts";
-import { MODEL_FILTERS } from "../endpoints/model-query.ts";
 import { RELAYED_ENDPOINTS, type RelayedEndpoint } from "../endpoints/relayed-endpoints.ts";
 import { ANTHROPIC_ERRORS } from "../http/error-format.ts";
+import { DESCRIBED_FILTERS } from "./api-model-filters.ts";
+import { REQUEST_FIELDS } from "./api-request-bodies.ts";
+import {
+  ANTHROPIC_ERROR_RESPONSE,
+  COST_ESTIMATE,
+  CREDITS,
+  describeJson,
+  ERROR_RESPONSE,
+  KEY_STATE,
+  LIVENESS,
+  OPENROUTER_DOCUMENT,
+  READINESS,
+  ROOT,
+} from "./api-responses.ts";
 
 const OPENROUTER = "https://openrouter.ai/docs/api-reference/overview";
 
-const describeJson = (description: string) => ({
-  description,
-  content: { "application/json": { schema: { type: "object" } } },
-});
-const ERROR_RESPONSE = describeJson("An error in OpenAI's shape: {error: {message, type, param, code}}");
-const ANTHROPIC_ERROR_RESPONSE = describeJson(
-  "An error in Anthropic's shape: {type: error, error: {type, message, param, code}, request_id}",
-);
-const describeResponses = (description: string, error = ERROR_RESPONSE) => ({
-  "200": describeJson(description),
+const describeResponses = (description: string, schema: object, error = ERROR_RESPONSE) => ({
+  "200": describeJson(description, schema as Readonly<Record<string, unknown>>),
   "4XX": error,
   "5XX": error,
 });
@@ -48,23 +52,36 @@ function describeNumber(name: string, description: string, bounds: object) {
   return { name, in: "query", description, schema: { type: "integer", ...bounds } };
 }
 
-function describeRelayed({ summary, hasDryRun, errors, hasStreams }: RelayedEndpoint) {
-  const stream = {
-    "text/event-stream": { schema: { type: "string", description: "If the request has stream: true" } },
+function describeRelayed({ path, summary, hasDryRun, errors, hasStreams }: RelayedEndpoint) {
+  const { required = [], fields = {} } = REQUEST_FIELDS[path] ?? {};
+  const body = {
+    type: "object",
+    ...(required.length > 0 && { required }),
+    properties: fields,
+    additionalProperties: true,
   };
+  const json = hasDryRun ? { anyOf: [OPENROUTER_DOCUMENT, COST_ESTIMATE] } : OPENROUTER_DOCUMENT;
+  const stream = {
+    "text/event-stream": {
+      schema: { type: "string", description: "Server-sent events, if the request has stream: true" },
+    },
+  };
+  const error = errors === ANTHROPIC_ERRORS ? ANTHROPIC_ERROR_RESPONSE : ERROR_RESPONSE;
   return {
     post: {
       tags: ["models"],
       summary,
-      description: `The body is forwarded to OpenRouter unchanged, except that the prefix openrouter/ of model ids is removed. OpenRouter documents the fields of the body at ${OPENROUTER}`,
+      description: `The body is forwarded to OpenRouter unchanged, except that aliases are resolved and the prefix openrouter/ of model ids is removed. The fields below are those that the gateway validates; it forwards all others too. OpenRouter documents their values at ${OPENROUTER}`,
+      externalDocs: { description: "OpenRouter's API reference", url: OPENROUTER },
       ...(hasDryRun && { parameters: [DRY_RUN] }),
-      requestBody: { required: true, content: { "application/json": { schema: { type: "object" } } } },
+      requestBody: { required: true, content: { "application/json": { schema: body } } },
       responses: {
-        ...describeResponses("", errors === ANTHROPIC_ERRORS ? ANTHROPIC_ERROR_RESPONSE : ERROR_RESPONSE),
         "200": {
           description: "OpenRouter's response, byte for byte",
-          content: { "application/json": { schema: { type: "object" } }, ...(hasStreams && stream) },
+          content: { "application/json": { schema: json }, ...(hasStreams && stream) },
         },
+        "4XX": error,
+        "5XX": error,
       },
     },
   };
@@ -86,10 +103,13 @@ function describeCatalog({ path, summary, query }: CatalogEndpoint) {
   }));
   return {
     get: {
-      tags: ["models"],
+      tags: ["catalog"],
       summary,
       parameters: [...segments, ...filters, ...(query.hasPages ? [OFFSET, LIMIT] : [])],
-      responses: describeResponses("OpenRouter's response, restricted to the models this key may use"),
+      responses: describeResponses(
+        "OpenRouter's response, restricted to the models this key may use",
+        OPENROUTER_DOCUMENT,
+      ),
     },
   };
 }
@@ -102,34 +122,28 @@ export const API_PATHS = {
       describeRelayed(endpoint),
     ]),
   ),
-  ...Object.fromEntries(
-    CATALOG_ENDPOINTS.map((endpoint) => [
-      `${DOCUMENTED_BASE_PATH}/${formatPath(endpoint.path)}`,
-      describeCatalog(endpoint),
-    ]),
-  ),
   "/openai/v1/models": {
     get: {
-      tags: ["models"],
+      tags: ["catalog"],
       summary: "The models this key may use",
       description:
         "An unknown query parameter causes the error 400. The parameters api-version, client_version and user are ignored.",
       parameters: [
-        ...MODEL_FILTERS.map((name) => ({
+        ...DESCRIBED_FILTERS.map(({ name, description }) => ({
           name,
           in: "query",
-          description: "A filter or order, which OpenRouter validates and applies",
+          description,
           schema: { type: "string" },
         })),
         OFFSET,
         LIMIT,
       ],
-      responses: describeResponses("OpenRouter's list"),
+      responses: describeResponses("OpenRouter's list", OPENROUTER_DOCUMENT),
     },
   },
   "/openai/v1/models/{id}": {
     get: {
-      tags: ["models"],
+      tags: ["catalog"],
       summary: "One model that this key may use",
       parameters: [
         {
@@ -141,29 +155,35 @@ export const API_PATHS = {
           schema: { type: "string" },
         },
       ],
-      responses: describeResponses("The entry of OpenRouter's list"),
+      responses: describeResponses("The entry of OpenRouter's list", OPENROUTER_DOCUMENT),
     },
   },
+  ...Object.fromEntries(
+    CATALOG_ENDPOINTS.map((endpoint) => [
+      `${DOCUMENTED_BASE_PATH}/${formatPath(endpoint.path)}`,
+      describeCatalog(endpoint),
+    ]),
+  ),
   "/openai/v1/key": {
     get: {
-      tags: ["models"],
+      tags: ["key"],
       summary: "This key: label, limit, usage, and BYOK usage at providers",
       description:
         "limit, limit_remaining and limit_reset are those of the budget of which the least money remains, among the budgets of the key and of its group.",
-      responses: describeResponses("The same fields as OpenRouter's /key"),
+      responses: describeResponses("The same fields as OpenRouter's /key", KEY_STATE),
     },
   },
   "/openai/v1/credits": {
     get: {
-      tags: ["models"],
+      tags: ["key"],
       summary: "The credits of this key: its usage, and its usage plus the rest of its tightest budget",
       description: "A key without a budget gets 404.",
-      responses: describeResponses("The same fields as OpenRouter's /credits"),
+      responses: describeResponses("The same fields as OpenRouter's /credits", CREDITS),
     },
   },
   "/openai/v1/generation": {
     get: {
-      tags: ["models"],
+      tags: ["key"],
       summary: "OpenRouter's record of a generation that this key made",
       parameters: [
         {
@@ -174,12 +194,12 @@ export const API_PATHS = {
           schema: { type: "string" },
         },
       ],
-      responses: describeResponses("OpenRouter's record, byte for byte"),
+      responses: describeResponses("OpenRouter's record, byte for byte", OPENROUTER_DOCUMENT),
     },
   },
   "/openai/v1/diagnostics/stream": {
     get: {
-      tags: ["health"],
+      tags: ["checks"],
       summary: "A stream of test events, which shows how proxies deliver streams; no model is called",
       description:
         "Sends events at known times, then nothing for idle_ms, then one more event and [DONE]. One such stream per key and four per process; at most ten minutes.",
@@ -201,38 +221,46 @@ export const API_PATHS = {
         }),
       ],
       responses: {
-        ...describeResponses(""),
         "200": {
           description: "Events with event (its number) and at_ms (its time), then [DONE]",
-          content: { "text/event-stream": { schema: { type: "string" } } },
+          content: {
+            "text/event-stream": {
+              schema: {
+                type: "string",
+                description: "Server-sent events; at_ms is in ms since the first event",
+              },
+            },
+          },
         },
+        "4XX": ERROR_RESPONSE,
+        "5XX": ERROR_RESPONSE,
       },
     },
   },
   "/": {
     get: {
-      tags: ["health"],
+      tags: ["checks"],
       summary: "Name and base URLs of the gateway",
       security: [],
-      responses: describeResponses("Name and base URLs"),
+      responses: describeResponses("Name and base URLs", ROOT),
     },
   },
   "/healthz": {
     get: {
-      tags: ["health"],
+      tags: ["checks"],
       summary: "Liveness: the process is running",
       security: [],
-      responses: describeResponses("ok"),
+      responses: describeResponses("ok", LIVENESS),
     },
   },
   "/readyz": {
     get: {
-      tags: ["health"],
+      tags: ["checks"],
       summary: "Readiness: the gateway can serve requests",
       security: [],
       responses: {
-        ...describeResponses("ready"),
-        "5XX": describeJson("Not ready: {status, draining, failing}"),
+        ...describeResponses("Ready", READINESS),
+        "5XX": describeJson("Not ready", READINESS),
       },
     },
   },

@@ -54,13 +54,22 @@ export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHa
   return async (request) => {
     const secrets = readSecrets(request.headers);
     const caller = findCallerInMemory(secrets, options) ?? (await logInWithAny(request, secrets, options));
-    request.caller = caller;
-    request.context.keyId = caller.key?.id;
-    request.context.keyName = caller.key?.name;
-    request.context.groupId = caller.key?.group?.id;
-    // Requests without a gateway key have the role caller.
-    if ((caller.key?.role ?? "caller") !== options.role) throw createRoleError(options.role);
+    setCaller(request, caller, options.role);
   };
+}
+
+/**
+ * Records the identity of an authenticated request.
+ * @param role the role that the key must have. @throws GatewayError 403 if it has another role.
+ */
+export function setCaller(request: FastifyRequest, caller: Caller, role: KeyRole): void {
+  const { key } = caller;
+  request.caller = caller;
+  request.context.keyId = key?.id;
+  request.context.keyName = key?.name;
+  request.context.groupId = key?.group?.id;
+  // Requests without a gateway key have the role caller.
+  if ((key?.role ?? "caller") !== role) throw createRoleError(role);
 }
 
 /**
@@ -128,7 +137,12 @@ async function logInWithAny(
   return logIn(other, address, { ...options, allowAnonymous: false });
 }
 
-async function logIn(
+/**
+ * Authenticates one secret.
+ * @param address of the client, from `getLimitAddress`; failed logins are counted for it.
+ * @throws GatewayError 401, 429 if the address has exceeded the limit of failed logins, 503 if the look-up fails.
+ */
+export async function logIn(
   secret: string | undefined,
   address: string,
   options: AuthenticateOptions,
@@ -184,7 +198,8 @@ async function findKey(
 
 async function skipLookUp(): Promise<undefined> {}
 
-function createKeyCaller(key: CallerKey, openrouterApiKey: string): Caller {
+/** Returns the identity of a request with a gateway key. @param openrouterApiKey the key of the account. */
+export function createKeyCaller(key: CallerKey, openrouterApiKey: string): Caller {
   return { key, limitKey: `key:${key.id}`, authorization: `Bearer ${openrouterApiKey}` };
 }
 

@@ -25,6 +25,8 @@ export interface Config {
   readonly upstream: UpstreamConfig;
   /** Storage of keys and ledger; undefined if the gateway stores nothing. */
   readonly store: StoreConfig | undefined;
+  /** How long a session of the dashboard is valid; 0: there is no dashboard. */
+  readonly dashboardSessionMs: number;
   readonly ledger: LedgerConfig;
   readonly account: AccountConfig;
   /** undefined: alerts are only stored and logged. */
@@ -184,6 +186,7 @@ function toConfig(
       appTitle: env.APP_TITLE,
     }),
     store: toStoreConfig(env, gatewayKeys.length > 0),
+    dashboardSessionMs: env.DASHBOARD_SESSION_MS,
     ledger: Object.freeze({
       settleAfterMs: env.SETTLE_AFTER_MS,
       settleGiveUpMs: env.SETTLE_GIVE_UP_MS,

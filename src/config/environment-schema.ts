@@ -76,6 +76,7 @@ export const environmentSchema = z.object({
   DATABASE_URL: checkedText(isPostgresUrl, "must be a postgres:// or postgresql:// URL").optional(),
   DATABASE_URL_FILE: file,
   STORE_OUTAGE_GRACE_MS: wholeNumber(0, DAY_MS, HOUR_MS),
+  DASHBOARD_SESSION_MS: wholeNumber(0, 30 * DAY_MS, 12 * HOUR_MS),
   SETTLE_AFTER_MS: wholeNumber(1, DAY_MS, 20_000),
   SETTLE_GIVE_UP_MS: wholeNumber(1, 30 * DAY_MS, DAY_MS),
   LEDGER_RETENTION_DAYS: wholeNumber(1, 36_500, 395),

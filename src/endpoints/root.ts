@@ -9,10 +9,12 @@ const ROOT_URLS = ["/", ANTHROPIC_CLIENT_PATH];
 export interface RootOptions {
   /** Whether the gateway serves `/docs`. */
   readonly hasDocumentation: boolean;
+  /** Whether the gateway serves `/dashboard`. */
+  readonly hasDashboard: boolean;
 }
 
 /** Registers `GET` and `HEAD` of the root, which state what this server is. They need no key and reveal no version. */
-export function registerRoot(app: FastifyInstance, { hasDocumentation }: RootOptions): void {
+export function registerRoot(app: FastifyInstance, options: RootOptions): void {
   const handler = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const origin = getOrigin(request);
     return reply.send({
@@ -22,7 +24,8 @@ export function registerRoot(app: FastifyInstance, { hasDocumentation }: RootOpt
         openai: `${origin}${DOCUMENTED_BASE_PATH}`,
         anthropic: `${origin}${ANTHROPIC_CLIENT_PATH}`,
       },
-      ...(hasDocumentation && { documentation: `${origin}/docs` }),
+      ...(options.hasDocumentation && { documentation: `${origin}/docs` }),
+      ...(options.hasDashboard && { dashboard: `${origin}/dashboard` }),
     });
   };
   for (const url of ROOT_URLS) {

@@ -8,6 +8,7 @@ import { generationIndex } from "./migrations/0005-generation-index.ts";
 import { rollupsByEndpoint } from "./migrations/0006-rollups-by-endpoint.ts";
 import { requestsBySession } from "./migrations/0007-requests-by-session.ts";
 import { limits } from "./migrations/0008-limits.ts";
+import { sessions } from "./migrations/0009-sessions.ts";
 import { resultsAndLatencies } from "./migrations/0010-results-and-latencies.ts";
 
 /** The table with the names of the schema changes that a database has. */
@@ -23,6 +24,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0006-rollups-by-endpoint": rollupsByEndpoint,
   "0007-requests-by-session": requestsBySession,
   "0008-limits": limits,
+  "0009-sessions": sessions,
   "0010-results-and-latencies": resultsAndLatencies,
 };
 

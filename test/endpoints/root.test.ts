@@ -21,6 +21,7 @@ test.each(["/", "/anthropic", "/anthropic/", "/?x=1"])(
         description: expect.stringContaining("OpenRouter"),
         base_urls: { openai: `${origin}/openai/v1`, anthropic: `${origin}/anthropic` },
         documentation: `${origin}/docs`,
+        dashboard: `${origin}/dashboard`,
       },
     ]);
     expect(body.toString()).not.toMatch(/\d+\.\d+\.\d+(?!\.\d|:)/);

@@ -94,7 +94,9 @@ export function parseResponse(bytes: Buffer): RawResponse | undefined {
   const rest = bytes.subarray(headEnd + 4);
   if (status === 100) return parseResponse(rest);
   if (headers["transfer-encoding"] === "chunked") return { status, headers, ...unchunk(rest) };
-  const length = headers["content-length"] === undefined ? Infinity : Number(headers["content-length"]);
+  // A 204 has no body and no length (RFC 9110, section 8.6).
+  const defaultLength = status === 204 ? 0 : Infinity;
+  const length = Number(headers["content-length"] ?? defaultLength);
   return { status, headers, body: rest.subarray(0, length), complete: rest.length >= length };
 }
 

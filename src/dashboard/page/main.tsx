@@ -7,12 +7,15 @@ import { ErrorNotice } from "./components/states.tsx";
 import { Shell } from "./shell.tsx";
 import { SignIn } from "./sign-in.tsx";
 import { applyTheme } from "./theme.tsx";
+import "uplot/dist/uPlot.min.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/shell.css";
 import "./styles/components.css";
 import "./styles/tables.css";
 import "./styles/forms.css";
+import "./styles/charts.css";
+import "./styles/overview.css";
 
 function App(): JSX.Element | null {
   const { data: session, error, refetch } = useSession();

@@ -1,6 +1,6 @@
 import type { Database } from "../../store/database.ts";
 
-/** What the requests of a key or a group have cost. */
+/** The cost of the requests of a key or a group. */
 export interface SpentSum {
   readonly id: string | null;
   /** In nanodollars. */

@@ -4,6 +4,7 @@ import { deleteEndUserRollupsBefore } from "./end-user-rollups.ts";
 import { FINAL_STATES, toRowIdPrefix } from "../record.ts";
 import { readRetentionTime, type RetentionTime, writeRetentionTime } from "./retention-clock.ts";
 import { deleteBudgetsBefore } from "../../budgets/sql/delete-budgets.ts";
+import { deleteExpiredSessions } from "../../sessions/session-store.ts";
 import { DAY_MS, HOUR_MS } from "../../durations.ts";
 
 const BATCH_MAX = 1_000;
@@ -72,7 +73,7 @@ export interface RetentionOptions {
   readonly onClockAhead: (time: RetentionTime) => void;
 }
 
-/** Limits the size of the ledger: deletes rows that are older than `keepMs`, every hour. */
+/** Limits the size of the database: deletes rows of the ledger that are older than `keepMs`, and expired sessions, every hour. */
 export class Retention {
   readonly #options: RetentionOptions;
   readonly #stopping = new AbortController();
@@ -126,6 +127,7 @@ export class Retention {
       await deleteRequestsBefore(database, time.trusted - keepMs, signal);
       await deleteBudgetsBefore(database, time.trusted - Math.max(keepMs, LONGEST_PERIOD_MS));
       await deleteEndUserRollupsBefore(database, time.trusted - keepMs, signal);
+      await deleteExpiredSessions(database);
       if (time.trusted < time.now && (await hasFinalRowBefore(database, time.now - keepMs)))
         onClockAhead(time);
     });

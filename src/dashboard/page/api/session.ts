@@ -39,8 +39,9 @@ export function useSessionActions(): {
     },
     signOut: async () => {
       await requestApi("/session", { method: "DELETE" });
-      client.clear();
       client.setQueryData(SESSION_KEY, null);
+      // The query of the session stays, because the page observes it.
+      client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== SESSION_KEY[0] });
     },
   };
 }

@@ -25,8 +25,8 @@ interface TableProps<Row> {
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
   readonly toKey: (row: Row) => string;
-  /** Returns the address of the page about a row, to which the content of the first column links. */
-  readonly toHref?: (row: Row) => string;
+  /** Returns the address of the page about a row, to which the content of the first column links; undefined: no page. */
+  readonly toHref?: (row: Row) => string | undefined;
   readonly order?: Order;
   readonly onOrder?: (order: Order) => void;
 }
@@ -48,23 +48,35 @@ export function Table<Row>(props: TableProps<Row>): JSX.Element {
         </thead>
         <tbody>
           {rows.map((row) => (
-            <tr key={toKey(row)} class={toHref ? "linked" : ""}>
-              {columns.map(({ id, isNumber, render }, at) => (
-                <td key={id} class={isNumber === true ? "number" : ""}>
-                  {at === 0 && toHref ? (
-                    <Link class="row-link" href={toHref(row)}>
-                      {render(row)}
-                    </Link>
-                  ) : (
-                    render(row)
-                  )}
-                </td>
-              ))}
-            </tr>
+            <TableRow key={toKey(row)} row={row} columns={columns} href={toHref?.(row)} />
           ))}
         </tbody>
       </table>
     </div>
+  );
+}
+
+interface TableRowProps<Row> {
+  readonly row: Row;
+  readonly columns: readonly Column<Row>[];
+  readonly href: string | undefined;
+}
+
+function TableRow<Row>({ row, columns, href }: TableRowProps<Row>): JSX.Element {
+  return (
+    <tr class={href === undefined ? "" : "linked"}>
+      {columns.map(({ id, isNumber, render }, at) => (
+        <td key={id} class={isNumber === true ? "number" : ""}>
+          {at === 0 && href !== undefined ? (
+            <Link class="row-link" href={href}>
+              {render(row)}
+            </Link>
+          ) : (
+            render(row)
+          )}
+        </td>
+      ))}
+    </tr>
   );
 }
 

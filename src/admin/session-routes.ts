@@ -1,0 +1,85 @@
+import { z } from "zod";
+import { formatTimestamp, timestampSchema } from "../presentation/timestamp.ts";
+import {
+  type DashboardSession,
+  getDashboardSession,
+  type SessionAuthentication,
+} from "../sessions/session-authentication.ts";
+import type { AdminScope } from "./admin-scope.ts";
+import { errorResponseSchemas } from "./api-schemas.ts";
+
+const URL_PATH = "/session";
+const tags = ["session"];
+
+const signInBody = z.strictObject({
+  key: z.string().min(1).max(512).describe("The secret of a key with the role admin"),
+});
+
+const sessionSchema = z
+  .object({
+    key_id: z.string().describe("Id of the key with which the operator signed in"),
+    key_name: z.string().describe("Name of that key"),
+    expires_at: timestampSchema.describe(
+      "Time at which the session ends, in ISO 8601 (UTC); it ends earlier if its key is no longer valid",
+    ),
+  })
+  .describe("A session of the dashboard");
+
+function toSessionJson({ key, expiresAt }: DashboardSession): z.output<typeof sessionSchema> {
+  return { key_id: key.id, key_name: key.name, expires_at: formatTimestamp(expiresAt) };
+}
+
+/** Registers `POST /admin/v1/session`, which exchanges an admin key for a session cookie. The scope must not require a key. */
+export function registerSignIn(scope: AdminScope, sessions: SessionAuthentication): void {
+  scope.post(
+    URL_PATH,
+    {
+      schema: {
+        tags,
+        summary: "Sign in to the dashboard",
+        description:
+          "Exchanges an admin key for a session. The response sets the cookie sluice_session (HttpOnly, SameSite=Strict), which authenticates requests of the dashboard's pages to /admin/v1. Requests of pages of other origins are refused.",
+        security: [],
+        body: signInBody,
+        response: { 201: sessionSchema, ...errorResponseSchemas },
+      },
+    },
+    async (request, reply) => {
+      const { session, cookie } = await sessions.signIn(request, request.body.key, request.source);
+      reply.code(201).headers({ "set-cookie": cookie, "cache-control": "no-store" });
+      return toSessionJson(session);
+    },
+  );
+}
+
+/** Registers `GET` and `DELETE /admin/v1/session`, which show and end the session of the request. */
+export function registerSessionRoutes(scope: AdminScope, sessions: SessionAuthentication): void {
+  scope.get(
+    URL_PATH,
+    {
+      schema: {
+        tags,
+        summary: "Show the session of the request",
+        response: { 200: sessionSchema, ...errorResponseSchemas },
+      },
+    },
+    async (request, reply) => {
+      reply.header("cache-control", "no-store");
+      return toSessionJson(getDashboardSession(request));
+    },
+  );
+  scope.delete(
+    URL_PATH,
+    {
+      schema: {
+        tags,
+        summary: "Sign out: end the session of the request and delete its cookie",
+        response: { 204: z.null().describe("The session has ended"), ...errorResponseSchemas },
+      },
+    },
+    async (request, reply) => {
+      const cookie = await sessions.signOut(request, request.source);
+      await reply.code(204).headers({ "set-cookie": cookie, "cache-control": "no-store" }).send(null);
+    },
+  );
+}

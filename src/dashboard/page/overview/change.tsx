@@ -1,0 +1,33 @@
+import type { JSX } from "preact";
+
+const percent = new Intl.NumberFormat("en-US", { style: "percent", maximumFractionDigits: 0 });
+const SMALL = 0.005;
+/** Changes of a bad value are coloured from this size on. */
+const NOTABLE = 0.1;
+/** Larger changes have no meaning as a percentage. */
+const FACTOR_MIN = 10;
+
+interface ChangeProps {
+  readonly now: number | null;
+  readonly before: number | null | undefined;
+  /** Whether more is worse, so that the change has a colour. */
+  readonly isBad?: boolean;
+  readonly format: (value: number) => string;
+}
+
+/** How a number has changed since the previous period; nothing while that is not known. */
+export function Change({ now, before, isBad = false, format }: ChangeProps): JSX.Element | null {
+  if (now === null || before === null || before === undefined) return null;
+  const title = `Previous period: ${format(before)}`;
+  if (before === 0) return now === 0 ? null : <span title={title}>none before</span>;
+  const change = now / before - 1;
+  if (Math.abs(change) < SMALL) return <span title={title}>unchanged</span>;
+  const tone = !isBad || Math.abs(change) < NOTABLE ? "" : change > 0 ? "change-bad" : "change-good";
+  const size = change + 1 >= FACTOR_MIN ? `×${Math.round(change + 1)}` : percent.format(Math.abs(change));
+  return (
+    <span class={`change ${tone}`} title={title}>
+      <span aria-hidden="true">{change > 0 ? "↑" : "↓"}</span>
+      <span class="visually-hidden">{change > 0 ? "up" : "down"} </span> {size}
+    </span>
+  );
+}
