@@ -59,7 +59,7 @@ function ChartTable({ title, data }: { title: string; data: ChartData }): JSX.El
   ];
   return (
     <div class="chart-table">
-      <Table caption={title} columns={columns} rows={steps} toKey={String} />
+      <Table caption={`${title} over time`} columns={columns} rows={steps} toKey={String} />
     </div>
   );
 }
