@@ -51,7 +51,7 @@ const ledger = z
     queue_rows: count("This replica: records of ended requests that wait to be written to the database"),
     journal_bytes: count("This replica: size of its journal on disk, in bytes"),
     journal_max_bytes: count(
-      "This replica: JOURNAL_MAX_BYTES, in bytes; with a full journal, requests are refused",
+      "This replica: the setting JOURNAL_MAX_BYTES, in bytes; with a full journal, requests are refused",
     ),
     unknown_costs: count("This replica, since its start: requests whose cost was given up as unknown"),
     overruns: count("This replica, since its start: requests that cost more than was reserved"),

@@ -3,6 +3,7 @@ import type { output } from "zod";
 import type { failuresSchema } from "../../../admin/series-routes.ts";
 import type { auditEntrySchema, issuedKeySchema, keySchema } from "../../../presentation/key-json.ts";
 import type { budgetStatusSchema, groupSchema, limitsSchema } from "../../../presentation/limit-json.ts";
+import type { RequestJson, RequestPageJson, RequestRecordJson } from "../../../presentation/request-json.ts";
 import type { timeSeriesSchema } from "../../../presentation/time-series-format.ts";
 import type { usageReportSchema, UsageLineJson } from "../../../presentation/usage-report-format.ts";
 
@@ -19,3 +20,6 @@ export type SeriesLine = TimeSeries["data"][number];
 export type SeriesSums = TimeSeries["total"];
 export type FailureReport = output<typeof failuresSchema>;
 export type FailureLine = FailureReport["data"][number];
+export type LedgerRow = RequestJson;
+export type LedgerPage = RequestPageJson;
+export type LedgerRecord = RequestRecordJson;

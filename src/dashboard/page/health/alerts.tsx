@@ -6,7 +6,7 @@ import { Badge, Empty, Loaded, type Tone } from "../components/states.tsx";
 import { type Column, Table } from "../components/table.tsx";
 import { Time } from "../components/values.tsx";
 import { formatCount, formatUsd } from "../format/numbers.ts";
-import { formatAge } from "../format/times.ts";
+import { formatAge, formatTime } from "../format/times.ts";
 import { PageButtons, usePagePosition } from "./page-buttons.tsx";
 import { describeBalance } from "./problems.ts";
 
@@ -51,11 +51,11 @@ function describeAlert({ type, data }: AlertJson): string {
   };
   switch (type) {
     case "budget_threshold":
-      return `${read("scope").replace("_", " ")} ${read("scope_name")} has spent ${read("percent")}% of its budget (${read("period")}): ${formatUsd(read("spent_usd"))} of ${formatUsd(read("limit_usd"))}`;
+      return `The budget of ${read("scope").replace("_", " ")} ${read("scope_name")} (${read("period")}) is ${read("percent")}% spent: ${formatUsd(read("spent_usd"))} of ${formatUsd(read("limit_usd"))}`;
     case "cost_above_reservation":
       return `A request of key ${read("key_name")} cost ${formatUsd(read("cost_usd"))}, more than the ${formatUsd(read("reserved_usd"))} reserved for it`;
     case "unknown_cost":
-      return `Requests of key ${read("key_name")} in the hour from ${read("hour")} have an unknown cost`;
+      return `Requests of key ${read("key_name")} in the hour from ${formatTime(read("hour"))} have an unknown cost`;
     case "low_account_credit":
       return `${describeBalance(read("source"))} is low: ${formatUsd(read("remaining_usd"))} left`;
     default:

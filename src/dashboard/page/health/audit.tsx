@@ -9,6 +9,7 @@ import { Name, Time } from "../components/values.tsx";
 import { PageButtons, usePagePosition } from "./page-buttons.tsx";
 
 const PAGE_SIZE = 20;
+const SHOWN_FIELDS = 3;
 
 const COLUMNS: readonly Column<AuditEntry>[] = [
   { id: "at", header: "Time", render: ({ at }) => <Time at={at} /> },
@@ -16,11 +17,11 @@ const COLUMNS: readonly Column<AuditEntry>[] = [
   {
     id: "key",
     header: "Key or group",
-    render: ({ key_id: id }) =>
+    render: ({ key_id: id, details }) =>
       id?.startsWith("key_") === true ? (
         <Link href={`/keys/${encodeURIComponent(id)}`}>{id}</Link>
       ) : (
-        <Name text={id} />
+        <Name text={id ?? readGroup(details)} />
       ),
   },
   { id: "actor", header: "By", render: ({ actor }) => <Name text={actor} /> },
@@ -57,12 +58,20 @@ export function Audit(): JSX.Element {
   );
 }
 
+/** Returns the group that a change is about; undefined for a change without a group. */
+function readGroup({ group }: AuditEntry["details"]): string | undefined {
+  return typeof group === "string" ? group : undefined;
+}
+
 function Details({ details }: Pick<AuditEntry, "details">): JSX.Element {
   const fields = Object.keys(details);
   if (fields.length === 0) return <span class="muted">–</span>;
   return (
     <details>
-      <summary class="small">{fields.join(", ")}</summary>
+      <summary class="small">
+        {fields.slice(0, SHOWN_FIELDS).join(", ")}
+        {fields.length > SHOWN_FIELDS && ` and ${fields.length - SHOWN_FIELDS} more`}
+      </summary>
       <pre>{JSON.stringify(details, undefined, 2)}</pre>
     </details>
   );

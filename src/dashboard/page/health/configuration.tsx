@@ -47,7 +47,7 @@ export function Configuration(): JSX.Element {
       }
       isFlush
     >
-      <div class="card-body">
+      <div class="card-body filters">
         <Field label="Search">
           {(attributes) => (
             <input

@@ -64,13 +64,16 @@ function RecentUsage({ id }: { id: string }): JSX.Element {
       <Loaded query={query} lines={2}>
         {({ total, data }) => (
           <Stats>
-            <Stat label="Cost">
+            <Stat
+              label="Cost"
+              hint={data.length === 1 ? "by one key" : `by ${formatCount(data.length)} keys`}
+            >
               <Usd usd={total.cost_usd} />
             </Stat>
             <Stat label="Requests">{formatCompact(total.requests)}</Stat>
-            <Stat label="Input tokens">{formatCompact(total.prompt_tokens)}</Stat>
-            <Stat label="Output tokens">{formatCompact(total.completion_tokens)}</Stat>
-            <Stat label="Keys that used it">{formatCount(data.length)}</Stat>
+            <Stat label="Tokens" hint="Input and output">
+              {formatCompact(total.prompt_tokens)} + {formatCompact(total.completion_tokens)}
+            </Stat>
           </Stats>
         )}
       </Loaded>

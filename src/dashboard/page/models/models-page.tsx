@@ -21,7 +21,7 @@ import {
   sortModels,
 } from "./model-filter.ts";
 import { ModelDetails } from "./model-details.tsx";
-import { formatPrice, getMillionPrice } from "./prices.ts";
+import { formatPrice, getMillionPrice, isFree } from "./prices.ts";
 import "./models.css";
 
 /** More rows make the page slow to draw, and nobody reads them. */
@@ -39,8 +39,8 @@ const COLUMNS: readonly Column<ModelJson>[] = [
       </span>
     ),
   },
-  priceColumn("input_price", "Input / M tokens", "prompt"),
-  priceColumn("output_price", "Output / M tokens", "completion"),
+  priceColumn("input_price", "Input / M", "prompt"),
+  priceColumn("output_price", "Output / M", "completion"),
   {
     id: "context",
     header: "Context",
@@ -83,7 +83,9 @@ function priceColumn(id: string, header: string, field: string): Column<ModelJso
     isSortable: true,
     render: ({ pricing }) => {
       const price = getMillionPrice(pricing, field);
-      return price === 0 ? <Badge tone="good">free</Badge> : formatPrice(price);
+      if (price !== 0) return formatPrice(price);
+      // A model without a price for its tokens can charge for images or searches.
+      return isFree(pricing) ? <Badge tone="good">free</Badge> : "$0";
     },
   };
 }
@@ -127,7 +129,7 @@ export function ModelsPage(): JSX.Element {
                 {models.length === data.length
                   ? `${formatCount(data.length)} models`
                   : `${formatCount(models.length)} of ${formatCount(data.length)} models`}
-                , as OpenRouter listed them <Age at={fetched_at} />. Prices in US dollars.
+                , as OpenRouter listed them <Age at={fetched_at} />. Prices in US dollars per million tokens.
               </p>
               <ModelTable
                 models={models}
