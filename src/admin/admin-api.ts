@@ -21,7 +21,7 @@ import { registerKeyRoutes } from "./key-routes.ts";
 import { type ModelLister, registerModelRoutes } from "./model-routes.ts";
 import { registerRequestRoutes } from "./request-routes.ts";
 import { registerSeriesRoutes } from "./series-routes.ts";
-import { registerSessionRoutes, registerSignIn } from "./session-routes.ts";
+import { answerSignedOut, registerSessionRoutes, registerSignIn } from "./session-routes.ts";
 import { registerUsageRoutes } from "./usage-routes.ts";
 import { compileZodValidator } from "./validation.ts";
 
@@ -83,7 +83,7 @@ export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions
       recordSource(scope);
       protectResponses(scope);
       scope.decorateRequest("dashboardSession");
-      if (sessions) registerPublicRoutes(scope, sessions);
+      if (sessions) registerSessions(scope, sessions, options.accessHooks);
       registerProtectedRoutes(scope, options);
       done();
     },
@@ -91,22 +91,31 @@ export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions
   );
 }
 
-/** Registers the routes that need neither a key nor a session, in a scope without the access hooks. */
-function registerPublicRoutes(parent: AdminScope, sessions: SessionAuthentication): void {
+/** Registers the routes of sessions. A sign-in, and the question of a page whether it is signed in, need neither a key nor a session. */
+function registerSessions(
+  parent: AdminScope,
+  sessions: SessionAuthentication,
+  accessHooks: readonly onRequestAsyncHookHandler[],
+): void {
   void parent.register((plugin, _options, done) => {
     requireJsonBodies(plugin);
     registerSignIn(plugin.withTypeProvider<ZodTypeProvider>(), sessions);
     done();
   });
+  void parent.register((plugin, _options, done) => {
+    for (const hook of [answerSignedOut, ...accessHooks]) plugin.addHook("onRequest", hook);
+    requireJsonBodies(plugin);
+    registerSessionRoutes(plugin.withTypeProvider<ZodTypeProvider>(), sessions);
+    done();
+  });
 }
 
 function registerProtectedRoutes(parent: AdminScope, options: AdminOptions): void {
-  const { accessHooks, keys, database, sessions } = options;
+  const { accessHooks, keys, database } = options;
   void parent.register((plugin, _options, done) => {
     const scope = plugin.withTypeProvider<ZodTypeProvider>();
     for (const hook of accessHooks) scope.addHook("onRequest", hook);
     requireJsonBodies(plugin);
-    if (sessions) registerSessionRoutes(scope, sessions);
     registerKeyRoutes(scope, keys, database);
     registerGroupRoutes(scope, keys.groups, database);
     registerBudgetRoutes(scope, keys, database);

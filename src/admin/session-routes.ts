@@ -1,8 +1,10 @@
+import type { onRequestAsyncHookHandler } from "fastify";
 import { z } from "zod";
 import { formatTimestamp, timestampSchema } from "../presentation/timestamp.ts";
 import {
   type DashboardSession,
   getDashboardSession,
+  sendsCredentials,
   type SessionAuthentication,
 } from "../sessions/session-authentication.ts";
 import type { AdminScope } from "./admin-scope.ts";
@@ -49,6 +51,14 @@ export function registerSignIn(scope: AdminScope, sessions: SessionAuthenticatio
   );
 }
 
+/**
+ * Responds with 204 to a page that asks for its session and has none. A 401 would make browsers forget the password that the
+ * user has entered for a proxy with basic authentication, and would count as a failed login.
+ */
+export const answerSignedOut: onRequestAsyncHookHandler = async (request, reply) => {
+  if (request.method === "GET" && !sendsCredentials(request.headers)) await reply.code(204).send();
+};
+
 /** Registers `GET` and `DELETE /admin/v1/session`, which show and end the session of the request. */
 export function registerSessionRoutes(scope: AdminScope, sessions: SessionAuthentication): void {
   scope.get(
@@ -56,7 +66,11 @@ export function registerSessionRoutes(scope: AdminScope, sessions: SessionAuthen
     {
       schema: {
         hide,
-        response: { 200: sessionSchema, ...errorResponseSchemas },
+        response: {
+          200: sessionSchema,
+          204: z.null().describe("The request has no cookie"),
+          ...errorResponseSchemas,
+        },
       },
     },
     async (request) => toSessionJson(getDashboardSession(request)),

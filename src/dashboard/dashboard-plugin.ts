@@ -8,6 +8,8 @@ import { BuiltFiles, PAGE_FILE } from "./built-files.ts";
 const DIRECTORY = new URL("dist/", import.meta.url);
 const URLS = ["/dashboard", "/dashboard/*"];
 const METHODS = ["GET", "HEAD"];
+/** The pages of one key and of one request. Names of keys can contain a dot. */
+const RECORD = /^(?:keys|requests)\/[^/]+$/;
 
 /**
  * The page may load only files of this origin, and only the API of this origin. It has no inline script and no inline style.
@@ -47,7 +49,7 @@ async function sendFile(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const name = (request.params as { "*"?: string })["*"] ?? "";
-  const isFile = name.includes(".");
+  const isFile = name.includes(".") && !RECORD.test(name);
   if (isFile && !files.has(name)) throw new GatewayError("unknown_url", "The dashboard has no such file.");
   const { type, content, compressed } = await files.read(isFile ? name : PAGE_FILE);
   const isCompressed = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyRequest, onRequestAsyncHookHandler } from "fastify";
 import type { Logger } from "pino";
 import { type AuthenticateOptions, createKeyCaller, logIn, setCaller } from "../auth/authenticate.ts";
@@ -67,10 +68,8 @@ export class SessionAuthentication {
   createHook(authenticateKey: onRequestAsyncHookHandler): onRequestAsyncHookHandler {
     const authenticateCookie = this.#authenticate.bind(this);
     return async function (request, reply) {
-      const { authorization = "", "x-api-key": apiKey } = request.headers;
       const token = readSessionToken(request.headers);
-      const sendsKey = apiKey !== undefined || BEARER.test(authorization);
-      if (sendsKey || token === undefined) await authenticateKey.call(this, request, reply);
+      if (sendsKey(request.headers) || token === undefined) await authenticateKey.call(this, request, reply);
       else await authenticateCookie(request, token);
     };
   }
@@ -141,6 +140,15 @@ export class SessionAuthentication {
     // Checked again: the address may have exceeded the limit while this request was queued.
     return this.#options.lookUps.run(() => (isBlocked() ? refuse() : find()));
   }
+}
+
+/** Whether a request tries to authenticate, by a key or by a session cookie. */
+export function sendsCredentials(headers: IncomingHttpHeaders): boolean {
+  return sendsKey(headers) || readSessionToken(headers) !== undefined;
+}
+
+function sendsKey({ authorization = "", "x-api-key": apiKey }: IncomingHttpHeaders): boolean {
+  return apiKey !== undefined || BEARER.test(authorization);
 }
 
 /** Returns the session that has authenticated a request. @throws GatewayError 401 if the request has a key instead. */

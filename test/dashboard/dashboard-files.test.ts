@@ -20,7 +20,13 @@ async function start(): Promise<(path: string, request?: TestRequest) => Promise
     });
 }
 
-test.each(["/dashboard", "/dashboard/", "/dashboard/requests", "/dashboard/keys/key_1"])(
+test.each([
+  "/dashboard",
+  "/dashboard/",
+  "/dashboard/requests",
+  "/dashboard/keys/key_1",
+  "/dashboard/keys/my.app",
+])(
   "sends the page at %s to a client without a key, with a policy that allows no other origin",
   async (path) => {
     const get = await start();

@@ -53,6 +53,21 @@ test("a sign-in exchanges an admin key for a cookie that authenticates requests 
   }
 });
 
+test("a page without a session gets 204, which does not count as a failed login", async () => {
+  const gateway = await startKeyedGateway(UPSTREAM, { RATE_LIMIT_MAX: "2" });
+  for (let sent = 0; sent < 4; sent++) {
+    const { status, headers, body } = await callAsPage(gateway.port);
+    expect([status, headers["cache-control"], headers["www-authenticate"], body]).toEqual([
+      204,
+      "no-store",
+      undefined,
+      undefined,
+    ]);
+  }
+  expect((await callAsPage(gateway.port, { method: "DELETE" })).status).toBe(401);
+  expect((await callAsPage(gateway.port, { path: "/keys" })).status).toBe(401);
+});
+
 test("neither the log nor the database contains the token or the key", async () => {
   const gateway = await startKeyedGateway(UPSTREAM);
   const { cookie, cookieHeader, body } = await signIn(gateway.port, gateway.admin);
@@ -155,7 +170,7 @@ test.each(["Basic YTpi", "Negotiate YTpi", "BearerToken a", ""])(
       (await callAsPage(gateway.port, { method, headers: { authorization, ...headers } })).status;
     expect(await call("GET", { cookie })).toBe(200);
     expect(await call("GET", { cookie, "sec-fetch-site": "same-site" })).toBe(403);
-    expect(await call("GET", {})).toBe(401);
+    expect(await call("GET", {})).toBe(204);
     expect(await call("DELETE", { cookie })).toBe(204);
   },
 );

@@ -46,7 +46,7 @@ export function Shell({ session }: { session: Session }): JSX.Element {
           <Route path="/requests" component={RequestsPage} />
           <Route path="/requests/:id">{({ id }) => <RequestPage id={id} />}</Route>
           <Route path="/keys" component={KeysPage} />
-          <Route path="/keys/:id">{({ id }) => <KeyPage id={decodeURIComponent(id)} />}</Route>
+          <Route path="/keys/:id">{({ id }) => <KeyPage id={id} />}</Route>
           <Route path="/models" component={ModelsPage} />
           <Route path="/health" component={HealthPage} />
           <Route>

@@ -8,6 +8,9 @@ import { Notice } from "./components/states.tsx";
 import { Brand } from "./shell.tsx";
 import "./styles/sign-in.css";
 
+/** With the default method, a browser that submits the form without the script would put the key into the URL. */
+const FORM = { class: "form card sign-in-card", method: "post" };
+
 /** The form that exchanges an admin key for a session. The key is kept only in the field until the form is submitted. */
 export function SignIn(): JSX.Element {
   const { signIn } = useSessionActions();
@@ -38,7 +41,7 @@ export function SignIn(): JSX.Element {
   };
   return (
     <main class="sign-in">
-      <form class="form card sign-in-card" onSubmit={(event) => void submit(event)} aria-busy={isSending}>
+      <form {...FORM} onSubmit={(event) => void submit(event)} aria-busy={isSending}>
         <h1 class="sign-in-title">
           <Brand /> Sign in to Sluice
         </h1>

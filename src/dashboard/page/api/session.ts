@@ -15,10 +15,14 @@ export function useSession(): UseQueryResult<Session | null, ApiError> {
   return useQuery<Session | null, ApiError>({
     queryKey: SESSION_KEY,
     queryFn: ({ signal }) =>
-      requestApi<Session>("/session", { signal }).catch((error: unknown) => {
-        if (error instanceof ApiError && error.status === 401) return null;
-        throw error;
-      }),
+      requestApi<Session | undefined>("/session", { signal }).then(
+        // The response has no body if the browser sends no cookie.
+        (session) => session ?? null,
+        (error: unknown) => {
+          if (error instanceof ApiError && error.status === 401) return null;
+          throw error;
+        },
+      ),
     staleTime: Number.POSITIVE_INFINITY,
     refetchInterval: false,
   });
