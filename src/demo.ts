@@ -70,7 +70,8 @@ Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leave
   Dashboard:  ${gateway}/dashboard
   Admin key:  ${adminSecret}
 
-A week of requests of fictional applications is in the ledger, and they send one or two requests per second. Send your own:
+A week of requests of fictional applications is in the ledger. They send about one request per second for five minutes, then
+about one every eight seconds. Send your own:
 
   curl -N ${url}/chat/completions \\
     -H "Authorization: Bearer sk-demo" -H "Content-Type: application/json" \\
