@@ -13,7 +13,8 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
-COPY src/dashboard ./src/dashboard
+# All of it, because the dashboard shares modules such as `presentation/csv.ts` with the gateway.
+COPY src ./src
 # Node is that of the image: `npm run` would look for the Node that an install script installs.
 RUN node src/dashboard/page/build.js && test -f src/dashboard/dist/index.html
 

@@ -13,6 +13,9 @@ const LOCAL_PAGES = ["localhost", "127.0.0.1", "[::1]"]
   .flatMap((host) => [`http://${host}:*`, `https://${host}:*`])
   .join();
 
+/** After Ctrl-C, responses of the simulator have this long to end. */
+const SIMULATOR_GRACE_MS = 500;
+
 /**
  * Runs a gateway and a simulated OpenRouter in this process (`npm run demo`), to try Sluice without an account. The gateway
  * accepts any key, or none, because requests cost nothing. Its ledger has a week of requests of fictional applications, which
@@ -45,8 +48,12 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
     NO_PROXY: "*",
     no_proxy: "*",
   });
-  // Otherwise Ctrl-C would wait for the streams in flight.
-  process.on("SIGINT", () => traffic.stop());
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      traffic.stop();
+      // Otherwise Ctrl-C would wait for streams that the gateway must read to their end, for up to `SHUTDOWN_GRACE_MS`.
+      setTimeout(() => void simulator.close(), SIMULATOR_GRACE_MS).unref();
+    });
   traffic.start(url, keys.callers);
   process.stdout.on("error", () => {});
   process.stdout.write(welcome({ gateway: url, directory, adminSecret: keys.adminSecret }));
@@ -70,7 +77,8 @@ Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leave
   Dashboard:  ${gateway}/dashboard
   Admin key:  ${adminSecret}
 
-A week of requests of fictional applications is in the ledger, and they send one or two requests per second. Send your own:
+A week of requests of fictional applications is in the ledger. They send about one request per second for five minutes, then
+about one every eight seconds. Send your own:
 
   curl -N ${url}/chat/completions \\
     -H "Authorization: Bearer sk-demo" -H "Content-Type: application/json" \\

@@ -2,14 +2,14 @@ import { Readable } from "node:stream";
 import { z } from "zod";
 import { DAY_MS } from "../durations.ts";
 import type { KeyService } from "../keys/key-service.ts";
-import { type FailureReport, reportFailures } from "../metering/sql/failures.ts";
+import { reportFailures } from "../metering/sql/failures.ts";
 import { readTimeSeries } from "../metering/sql/time-series.ts";
 import { SERIES_DIMENSIONS, STEP_MS, type TimeSeriesQuery } from "../metering/series.ts";
 import { SharedResults } from "../metering/shared-results.ts";
+import { failuresSchema, toFailuresJson } from "../presentation/failure-json.ts";
 import { dateSchema, resolvePeriod } from "../presentation/period.ts";
 import { resolveSeriesPeriod } from "../presentation/series-period.ts";
 import { formatTimeSeries, timeSeriesSchema } from "../presentation/time-series-format.ts";
-import { describeTimestamp, formatTimestamp } from "../presentation/timestamp.ts";
 import { normalizeModelId } from "../request/model-id.ts";
 import type { Database } from "../store/database.ts";
 import type { AdminScope } from "./admin-scope.ts";
@@ -69,31 +69,6 @@ const failuresQuery = z.strictObject({
     .describe("Exclusive end: a date (UTC) or a time with a zone in ISO 8601; default: now"),
 });
 
-/** The response of `GET /admin/v1/failures`. */
-export const failuresSchema = z.object({
-  from: describeTimestamp("The time back to which requests were read"),
-  to: describeTimestamp("End of the period, not included"),
-  is_complete: z
-    .boolean()
-    .describe("False if the period has too many requests, so that the oldest were not read"),
-  data: z
-    .array(
-      z.object({
-        endpoint: z.string().describe("Path below the base URL, such as chat/completions"),
-        model: z
-          .string()
-          .nullable()
-          .describe("Model id as forwarded to OpenRouter; null: the request named none"),
-        provider: z.string().nullable().describe("Name of the provider; null: the response named none"),
-        status: z.int().describe("HTTP status that the client got; 0: none"),
-        outcome: z.string().nullable().describe("upstream_error, rejected, interrupted, or complete"),
-        requests: z.int().describe("Number of these requests"),
-        last_at: describeTimestamp("Start of the last of these requests"),
-        last_id: z.string().describe("`id` of the last of these requests in GET /admin/v1/requests"),
-      }),
-    )
-    .describe("At most 50 kinds of failures, most requests first"),
-});
 const failuresResponse = {
   description: "Requests whose client got an error or an incomplete response, and had not disconnected",
   content: { "application/json": { schema: failuresSchema } },
@@ -155,20 +130,4 @@ function registerFailureRoute(scope: AdminScope, database: Database): void {
       return toFailuresJson(await failures.get(period), period.to);
     },
   );
-}
-
-function toFailuresJson(
-  { from, isComplete, groups }: FailureReport,
-  to: number,
-): z.output<typeof failuresSchema> {
-  return {
-    from: formatTimestamp(from),
-    to: formatTimestamp(to),
-    is_complete: isComplete,
-    data: groups.map(({ forwarded_model: model, last_at, ...group }) => ({
-      ...group,
-      model,
-      last_at: formatTimestamp(last_at),
-    })),
-  };
 }

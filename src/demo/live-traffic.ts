@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { MINUTE_MS } from "../durations.ts";
 import { type Caller, computeActivity, nameEndUser } from "./callers.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import type { DemoKeys } from "./write-history.ts";
 
 const SEED = 7;
-/** Mean time between two requests. */
-const INTERVAL_MS = 900;
+const OPENING_MS = 5 * MINUTE_MS;
+const OPENING_INTERVAL_MS = 900;
+const LATER_INTERVAL_MS = 8_000;
 /** Activity of callers outside their hours. It is higher than in the history, so that every key can be seen at work. */
 const ACTIVITY_MIN = 0.1;
 const TEXT = "Please compare the two quarterly reports and list what changed for our customers. ";
@@ -25,7 +27,17 @@ const BEHAVIOURS = {
 };
 
 /**
- * Requests of the demo's applications, one or two per second, for as long as the demo runs. The session id of each request
+ * Returns the mean time between two requests. They are frequent at first, so that a newcomer sees them arrive. Later they are
+ * about as frequent as in the history. Otherwise the current hour would dwarf the week before it in every chart, and the
+ * applications would use up their budgets within hours.
+ * @param elapsedMs time since the start of the traffic. @returns ms.
+ */
+export function chooseIntervalMs(elapsedMs: number): number {
+  return elapsedMs < OPENING_MS ? OPENING_INTERVAL_MS : LATER_INTERVAL_MS;
+}
+
+/**
+ * Requests of the demo's applications for as long as the demo runs. The session id of each request
  * names the behaviour that the simulator must choose for it, because the gateway forwards no header that only the simulator
  * knows.
  */
@@ -54,6 +66,7 @@ export class LiveTraffic {
 
   async #run(url: string, callers: DemoKeys["callers"]): Promise<void> {
     const { signal } = this.#stopping;
+    const startedAt = Date.now();
     for (;;) {
       const weights = Object.fromEntries(
         callers.map(({ caller: { rhythm, hourlyRequests } }, at) => [
@@ -61,7 +74,7 @@ export class LiveTraffic {
           hourlyRequests * Math.max(computeActivity(rhythm, Date.now()), ACTIVITY_MIN),
         ]),
       );
-      const waitMs = -Math.log(1 - this.#random.next()) * INTERVAL_MS;
+      const waitMs = -Math.log(1 - this.#random.next()) * chooseIntervalMs(Date.now() - startedAt);
       await sleep(waitMs, undefined, { signal, ref: false });
       const sender = callers[Number(this.#random.pickWeighted(weights))];
       if (sender) void this.#send(url, sender).catch(() => {});

@@ -82,3 +82,21 @@ test("the demo prints an admin key, shows requests of its applications within se
   demo.child.kill("SIGTERM");
   expect(await demo.waitForExit("the demo")).toBe(0);
 }, 90_000);
+
+test("the demo ends on Ctrl-C although a stream does not end", async () => {
+  const demo = runNode("src/server.ts", { PORT: "0" }, ["--demo"]);
+  await waitUntil(() => demo.stdout().includes("Ctrl-C"), "the demo to be ready", START_DEADLINE_MS);
+  const base = /http:\/\/127\.0\.0\.1:\d+/.exec(demo.stdout())?.[0] ?? "";
+  const response = await fetch(`${base}/openai/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      model: "sim/stall",
+      stream: true,
+      messages: [{ role: "user", content: "Hello" }],
+    }),
+  });
+  expect(response.status).toBe(200);
+  demo.child.kill("SIGINT");
+  expect(await demo.waitForExit("the demo")).toBe(0);
+}, 90_000);

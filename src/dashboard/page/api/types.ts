@@ -1,6 +1,6 @@
 // The types of the admin API's responses. The page imports only types from the gateway, so that the bundle has none of its code.
 import type { output } from "zod";
-import type { failuresSchema } from "../../../admin/series-routes.ts";
+import type { failuresSchema } from "../../../presentation/failure-json.ts";
 import type { auditEntrySchema, issuedKeySchema, keySchema } from "../../../presentation/key-json.ts";
 import type { budgetStatusSchema, groupSchema, limitsSchema } from "../../../presentation/limit-json.ts";
 import type { RequestJson, RequestPageJson, RequestRecordJson } from "../../../presentation/request-json.ts";

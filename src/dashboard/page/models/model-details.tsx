@@ -9,6 +9,7 @@ import { Stat, Stats } from "../components/layout.tsx";
 import { Badge, Loaded } from "../components/states.tsx";
 import { Time, Usd } from "../components/values.tsx";
 import { formatCompact, formatCount } from "../format/numbers.ts";
+import type { Listed } from "../keys/key-types.ts";
 import { listPrices } from "./prices.ts";
 
 const USAGE_DAYS = 30;
@@ -142,13 +143,8 @@ function Limits({ model }: { model: ModelJson }): JSX.Element {
   );
 }
 
-interface KeyPageJson {
-  readonly data: readonly Key[];
-  readonly next_after: string | null;
-}
-
 function AllowedKeys({ id }: { id: string }): JSX.Element {
-  const query = useApi<KeyPageJson>("/keys", { model: id, limit: KEYS_MAX }, { isLive: false });
+  const query = useApi<Listed<Key>>("/keys", { model: id, limit: KEYS_MAX }, { isLive: false });
   return (
     <section class="stack">
       <h3>Keys that may use it</h3>

@@ -1,15 +1,13 @@
 import type { JSX } from "preact";
 import type { ModelJson } from "../../../admin/model-json.ts";
 import { Field } from "../components/controls.tsx";
+import { SelectField, type SelectOptions } from "../components/select-field.tsx";
 import { listModalities, type ModelParams } from "./model-filter.ts";
 
-type Options = readonly (readonly [value: string, label: string])[];
-
-const PRICES: Options = [
-  ["free", "Free"],
-  ["paid", "Paid"],
-];
-const CONTEXTS: Options = [
+const ANY = ["", "Any"] as const;
+const PRICES: SelectOptions = [ANY, ["free", "Free"], ["paid", "Paid"]];
+const CONTEXTS: SelectOptions = [
+  ANY,
   ["32000", "32K tokens"],
   ["128000", "128K tokens"],
   ["200000", "200K tokens"],
@@ -24,8 +22,8 @@ interface ModelFiltersProps {
 }
 
 /** Modalities have no other labels, because OpenRouter may add some. */
-function toOptions(modalities: readonly string[]): Options {
-  return modalities.map((modality) => [modality, modality]);
+function toOptions(modalities: readonly string[]): SelectOptions {
+  return [ANY, ...modalities.map((modality) => [modality, modality] as const)];
 }
 
 /** The search and the filters of the catalogue. */
@@ -43,55 +41,30 @@ export function ModelFilters({ models, params, onChange }: ModelFiltersProps): J
           />
         )}
       </Field>
-      <Selection
+      <SelectField
         label="Input"
         value={params.input}
         options={toOptions(listModalities(models, "input_modalities"))}
         onChange={(input) => onChange({ input })}
       />
-      <Selection
+      <SelectField
         label="Output"
         value={params.output}
         options={toOptions(listModalities(models, "output_modalities"))}
         onChange={(output) => onChange({ output })}
       />
-      <Selection
+      <SelectField
         label="Price"
         value={params.price}
         options={PRICES}
         onChange={(price) => onChange({ price })}
       />
-      <Selection
+      <SelectField
         label="Context, at least"
         value={params.context}
         options={CONTEXTS}
         onChange={(context) => onChange({ context })}
       />
     </div>
-  );
-}
-
-interface SelectionProps {
-  readonly label: string;
-  readonly value: string | undefined;
-  readonly options: Options;
-  /** Called with the empty text if the reader chooses no filter. */
-  readonly onChange: (value: string) => void;
-}
-
-function Selection({ label, value = "", options, onChange }: SelectionProps): JSX.Element {
-  return (
-    <Field label={label}>
-      {(attributes) => (
-        <select {...attributes} value={value} onChange={(event) => onChange(event.currentTarget.value)}>
-          <option value="">Any</option>
-          {options.map(([option, text]) => (
-            <option key={option} value={option}>
-              {text}
-            </option>
-          ))}
-        </select>
-      )}
-    </Field>
   );
 }

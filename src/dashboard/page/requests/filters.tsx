@@ -4,6 +4,7 @@ import { useApi } from "../api/use-api.ts";
 import type { Params } from "../api/request.ts";
 import type { UsageReport } from "../api/types.ts";
 import { Field } from "../components/controls.tsx";
+import { SelectField } from "../components/select-field.tsx";
 import { useUrlParams } from "../components/use-url-params.ts";
 import { OUTCOME_WORDS } from "../format/outcomes.ts";
 
@@ -120,43 +121,25 @@ export function FilterBar({ filters, onChange }: FilterProps): JSX.Element {
         placeholder="Request, generation or row id"
         onChange={(search) => onChange({ search })}
       />
-      <Select
+      <SelectField
         label="Period"
         value={filters.period}
         options={PERIODS}
         onChange={(period) => onChange({ period, from: "", to: "" })}
       />
-      <Select label="Result" value={result} options={RESULTS} onChange={setResult} />
-      <Select label="Cost" value={filters.state} options={STATES} onChange={(state) => onChange({ state })} />
+      <SelectField label="Result" value={result} options={RESULTS} onChange={setResult} />
+      <SelectField
+        label="Cost"
+        value={filters.state}
+        options={STATES}
+        onChange={(state) => onChange({ state })}
+      />
       {texts.slice(0, VISIBLE_TEXTS)}
       <details open={hasMore}>
         <summary>More filters</summary>
         <div class="filters">{texts.slice(VISIBLE_TEXTS)}</div>
       </details>
     </form>
-  );
-}
-
-interface SelectProps {
-  readonly label: string;
-  readonly value: string | undefined;
-  readonly options: readonly (readonly [value: string, label: string])[];
-  readonly onChange: (value: string) => void;
-}
-
-function Select({ label, value = "", options, onChange }: SelectProps): JSX.Element {
-  return (
-    <Field label={label}>
-      {(attributes) => (
-        <select {...attributes} value={value} onChange={(event) => onChange(event.currentTarget.value)}>
-          {options.map(([option, text]) => (
-            <option key={option} value={option}>
-              {text}
-            </option>
-          ))}
-        </select>
-      )}
-    </Field>
   );
 }
 
