@@ -1,6 +1,6 @@
 // The words for the results of requests, which are the same on all pages.
 import type { LedgerRow } from "../api/types.ts";
-import type { Tone } from "../components/states.tsx";
+import type { Tone } from "./tones.ts";
 
 type Outcome = NonNullable<LedgerRow["outcome"]>;
 
