@@ -201,13 +201,15 @@ export function isAboveReservation({
   return reserved_in !== null && (cost_nanodollars ?? 0) > (reserved_nanodollars ?? 0);
 }
 
+/** Numbers of requests by their result. */
+export const RESULT_COUNTS = ["failed_requests", "cancelled_requests"] as const;
+
 /** The sums in rollups and reports, in the order of reports. */
 export const SUMS = [
   "requests",
   "unknown_requests",
   ...TOKEN_COUNTS,
-  "failed_requests",
-  "cancelled_requests",
+  ...RESULT_COUNTS,
   "cost_nanodollars",
   "byok_nanodollars",
 ] as const;

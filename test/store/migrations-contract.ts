@@ -2,7 +2,18 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { DAY_MS } from "../../src/durations.ts";
 import { LATENCY_COUNTS } from "../../src/metering/latency-counts.ts";
-import { type Sum, SUMS } from "../../src/metering/record.ts";
+import {
+  INTERRUPTED,
+  mapTokenCounts,
+  type RequestRow,
+  RESULT_COUNTS,
+  STATE,
+  type Sum,
+  SUMS,
+  UNKNOWN_COST,
+} from "../../src/metering/record.ts";
+import type { RollupRow } from "../../src/metering/sql/rollups.ts";
+import { settleRow } from "../../src/metering/sql/settlements.ts";
 import type { Database } from "../../src/store/database.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
@@ -13,7 +24,7 @@ import { readSchema } from "../support/read-schema.ts";
 
 const KEY = createKeyRow({ id: "key_1", name: "bob", digest: "00" });
 
-const RESULTS: readonly Sum[] = ["failed_requests", "cancelled_requests"];
+const RESULTS: readonly Sum[] = RESULT_COUNTS;
 const SUMS_BEFORE_RESULTS = SUMS.filter((sum) => !RESULTS.includes(sum));
 
 /** Tests of migrations, for every database. @param open returns a database without a schema. */
@@ -75,6 +86,37 @@ export function migrationsContract(open: () => Promise<Database>): void {
     expect(await database.kysely.selectFrom("rollups").selectAll().execute()).toHaveLength(4);
   });
 
+  test("the correction of a request that an earlier version counted without its result leaves no negative count", async () => {
+    const database = await open();
+    await database.migrate();
+    const unknown = { ...UNKNOWN_COST, cost_nanodollars: null, provider: null, end_user: "ann" };
+    const rows = [
+      createSettledRow(0, { ...unknown, outcome: INTERRUPTED, status: 0 }, 1),
+      createSettledRow(0, { ...unknown, first_byte_ms: 300, total_ms: 600 }, 2),
+      createSettledRow(0, { ...unknown, outcome: "client_gone" }, 3),
+    ];
+    await insertRequests(database, [...rows, createSettledRow(0, { provider: null, end_user: "ann" }, 4)]);
+    for (const [table] of TIMES) await clearCounts(database, table, [...RESULTS, ...LATENCY_COUNTS]);
+    await clearCounts(database, "rollups_end_users", RESULTS);
+    // The journal of the process of the first request has its end, and the costs of the others are looked up.
+    const [interrupted, ...others] = rows as [RequestRow, ...RequestRow[]];
+    const settled = { state: STATE.settled, cost_source: "generation", cost_nanodollars: 7 } as const;
+    await insertRequests(database, [{ ...interrupted, ...settled, outcome: "complete", status: 200 }]);
+    const settlement = { ...mapTokenCounts(() => 1), is_byok: 0, upstream_inference_nanodollars: null };
+    for (const { id } of others)
+      await settleRow(database, id, { ...settlement, ...settled, provider: "Google", response_model: null });
+    for (const [table] of TIMES) {
+      const sums = await database.kysely.selectFrom(table).selectAll().orderBy("provider").execute();
+      expect(sums.map(pickCounts)).toEqual([
+        ["", 2, 0, 0, 0, 0],
+        ["Google", 2, 0, 1, 1, 1],
+      ]);
+    }
+    expect(await database.kysely.selectFrom("rollups_end_users").selectAll().execute()).toMatchObject([
+      { requests: 4, failed_requests: 0, cancelled_requests: 0 },
+    ]);
+  });
+
   test("a process of an earlier version keeps its rows in its journal instead of giving them up as invalid", async () => {
     const database = await open();
     await database.migrate();
@@ -86,6 +128,27 @@ export function migrationsContract(open: () => Promise<Database>): void {
     expect(error).toBeInstanceOf(Error);
     expect(isInvalidRow(error)).toBe(false);
   });
+}
+
+/** Returns the provider, the requests, their results and two of their latencies. */
+const pickCounts = (row: RollupCounts): unknown[] => [
+  row.provider,
+  row.requests,
+  row.failed_requests,
+  row.cancelled_requests,
+  row.first_byte_le_500,
+  row.total_le_1000,
+];
+
+type RollupCounts = Pick<
+  RollupRow,
+  "provider" | Extract<Sum, `${string}requests`> | "first_byte_le_500" | "total_le_1000"
+>;
+
+/** Sets counts to 0, as after the upgrade of a database. */
+async function clearCounts({ kysely }: Database, table: string, names: readonly string[]): Promise<void> {
+  const changes = sql.join(names.map((name) => sql`${sql.ref(name)} = 0`));
+  await sql`update ${sql.table(table)} set ${changes}`.execute(kysely);
 }
 
 const TIMES = [

@@ -2,6 +2,7 @@ import { type Transaction, sql } from "kysely";
 import { BIGINT, type RowOf, TEXT } from "../../store/columns.ts";
 import type { Database, Tables } from "../../store/database.ts";
 import { type RequestRow, toSums } from "../record.ts";
+import { clearNegativeCounts } from "./negative-counts.ts";
 import { floorToDay } from "./rollup-times.ts";
 import { createSumTable, SUM_COLUMNS } from "./sum-statements.ts";
 
@@ -32,13 +33,13 @@ export async function addToEndUserRollups(
   settled: readonly RequestRow[],
   corrected: readonly RequestRow[],
 ): Promise<void> {
-  const rows = DAILY.merge([
-    ...settled.flatMap(toRollup),
-    ...corrected.flatMap(toRollup).map((row) => DAILY.negate(row)),
-  ]);
+  const wrong = corrected.flatMap(toRollup);
+  const rows = DAILY.merge([...settled.flatMap(toRollup), ...wrong.map((row) => DAILY.negate(row))]);
   if (rows.length === 0) return;
   if (sqlite) for (const row of rows) DAILY.prepare(sqlite)(row);
   else await DAILY.build(rows).execute(transaction);
+  for (const { day, key_id, end_user } of wrong)
+    await clearNegativeCounts(transaction, "rollups_end_users", { day, key_id, end_user });
 }
 
 /**

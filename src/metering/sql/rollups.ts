@@ -4,6 +4,7 @@ import type { Database, Tables } from "../../store/database.ts";
 import { type RequestRow, toSums } from "../record.ts";
 import { LATENCY_COLUMNS, toLatencyCounts } from "../latency-counts.ts";
 import { addToEndUserRollups } from "./end-user-rollups.ts";
+import { clearNegativeCounts } from "./negative-counts.ts";
 import { floorToDay, floorToHour } from "./rollup-times.ts";
 import { wasServed } from "./served-requests.ts";
 import { createSumTable, type SparseRow, SUM_COLUMNS } from "./sum-statements.ts";
@@ -48,6 +49,11 @@ export async function addToRollups(
   await addSums(database, transaction, hours);
   await addToEndUserRollups(database, transaction, settled, corrected);
   await deleteEmptySums(transaction, wrong);
+  for (const { hour, key_id, model, provider, endpoint } of wrong) {
+    const group = { key_id, model, provider, endpoint };
+    await clearNegativeCounts(transaction, "rollups", { hour, ...group });
+    await clearNegativeCounts(transaction, "rollups_daily", { day: floorToDay(hour), ...group });
+  }
 }
 
 /**
