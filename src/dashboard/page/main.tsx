@@ -4,7 +4,7 @@ import { Router } from "wouter-preact";
 import { createQueryClient } from "./api/query-client.ts";
 import { useSession } from "./api/session.ts";
 import { ErrorNotice } from "./components/states.tsx";
-import { Shell } from "./shell.tsx";
+import { Brand, Shell } from "./shell.tsx";
 import { SignIn } from "./sign-in.tsx";
 import { applyTheme } from "./theme.tsx";
 import "uplot/dist/uPlot.min.css";
@@ -21,8 +21,13 @@ function App(): JSX.Element | null {
   const { data: session, error, refetch } = useSession();
   if (error !== null && session === undefined) {
     return (
-      <main class="main">
-        <ErrorNotice error={error} onRetry={() => void refetch()} />
+      <main class="sign-in">
+        <div class="stack">
+          <h1 class="sign-in-title">
+            <Brand /> Sluice
+          </h1>
+          <ErrorNotice error={error} onRetry={() => void refetch()} />
+        </div>
       </main>
     );
   }

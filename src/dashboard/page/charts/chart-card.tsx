@@ -49,7 +49,11 @@ function ChartTable({ title, data }: { title: string; data: ChartData }): JSX.El
   const { times, stepMs, series, format } = data;
   const steps = useMemo(() => times.map((_, step) => step).toReversed(), [times]);
   const columns: Column<number>[] = [
-    { id: "time", header: "Time", render: (step) => formatStep(times[step] ?? 0, stepMs) },
+    {
+      id: "time",
+      header: "Time",
+      render: (step) => <span class="nowrap">{formatStep(times[step] ?? 0, stepMs)}</span>,
+    },
     ...series.map(({ id, label, values }) => ({
       id,
       header: label,

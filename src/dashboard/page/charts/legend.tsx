@@ -33,10 +33,12 @@ export function Legend({ data, step }: LegendProps): JSX.Element {
   );
 }
 
-/** Describes a step in words, for screen readers. */
+/** Describes a step in words, for screen readers. @param step undefined: the whole period. */
 export function describeStep({ times, stepMs, series, format }: ChartData, step: number | undefined): string {
   const at = step === undefined ? undefined : times[step];
-  if (step === undefined || at === undefined) return "No step is selected";
-  const values = series.map(({ label, values: line }) => `${label} ${format(line[step] ?? null)}`);
-  return `${formatStep(at, stepMs)}: ${values.join(", ")}`;
+  const values = series.map(
+    ({ label, values: line, total }) =>
+      `${label} ${format(step === undefined ? total : (line[step] ?? null))}`,
+  );
+  return `${at === undefined ? "Whole period" : formatStep(at, stepMs)}: ${values.join(", ")}`;
 }

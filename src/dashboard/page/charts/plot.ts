@@ -94,7 +94,7 @@ export class Plot {
       ms: 1,
       // The ticks of days are where the steps begin, in UTC.
       ...(data.stepMs >= DAY_MS && { tzDate: (at: number) => uPlot.tzDate(new Date(at), "Etc/UTC") }),
-      padding: [8, 18, 0, 0],
+      padding: [8, 24, 0, 0],
       legend: { show: false },
       scales: {
         x: { time: true, range: () => this.#toTimeRange() },

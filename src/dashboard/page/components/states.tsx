@@ -83,13 +83,15 @@ interface LoadedProps<T> {
 
 /**
  * Shows the data of a query, or that it is loading, or why it could not be read. If a refresh fails, the old data stays below
- * the error.
+ * the error. If a refresh gets no response, the head of the page says so once for all parts.
  */
 export function Loaded<T>({ query, lines = 4, children }: LoadedProps<T>): JSX.Element {
   const { data, error, refetch } = query;
   return (
     <>
-      {error !== null && <ErrorNotice error={error} onRetry={() => void refetch()} />}
+      {error !== null && !(error.status === 0 && data !== undefined) && (
+        <ErrorNotice error={error} onRetry={() => void refetch()} />
+      )}
       {data !== undefined ? children(data) : error === null && <Skeleton lines={lines} />}
     </>
   );

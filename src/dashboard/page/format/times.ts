@@ -47,5 +47,6 @@ export function formatAge(at: string | number | null | undefined, now = Date.now
   if (at === null || at === undefined) return "never";
   const age = now - new Date(at).getTime();
   if (Math.abs(age) < SECOND_MS) return "now";
-  return age > 0 ? `${formatDuration(age)} ago` : `in ${formatDuration(-age)}`;
+  const rounded = formatDuration(Math.round(Math.abs(age) / SECOND_MS) * SECOND_MS).replace(".0 s", " s");
+  return age > 0 ? `${rounded} ago` : `in ${rounded}`;
 }

@@ -3,13 +3,14 @@ import { Link } from "wouter-preact";
 import type { LedgerRecord } from "../api/types.ts";
 import { useApi } from "../api/use-api.ts";
 import { CopyButton } from "../components/controls.tsx";
-import { Card, Page } from "../components/layout.tsx";
+import { Card, Page, Stat, Stats } from "../components/layout.tsx";
 import { Cost, ResultBadge } from "../components/result.tsx";
 import { Loaded } from "../components/states.tsx";
-import { Time } from "../components/values.tsx";
+import { Name, Time } from "../components/values.tsx";
 import { formatBytes, formatCount, formatExactUsd, NO_VALUE } from "../format/numbers.ts";
+import { describeResult } from "../format/outcomes.ts";
 import { formatDuration } from "../format/times.ts";
-import { Timeline } from "./timeline.tsx";
+import { COST_SOURCES, Timeline } from "./timeline.tsx";
 import "../styles/requests.css";
 
 /** The record of one request. @param props.id of its row. */
@@ -27,23 +28,42 @@ export function RequestPage({ id }: { id: string }): JSX.Element {
 function RequestRecord({ record }: { record: LedgerRecord }): JSX.Element {
   return (
     <div class="stack">
-      <p class="row">
-        <ResultBadge {...record} />
-        <Cost row={record} />
-        <span class="muted">{record.endpoint}</span>
-        <Time at={record.started_at} />
-      </p>
+      <Summary record={record} />
       <Card title="Timeline">
         <Timeline record={record} />
       </Card>
-      <div class="grid">
-        <Identity record={record} />
+      <div class="record-cards">
         <Caller record={record} />
+        <Identity record={record} />
         <Money record={record} />
-        <Tokens record={record} />
         <Transfer record={record} />
+        <Tokens record={record} />
       </div>
     </div>
+  );
+}
+
+/** What readers look for first. */
+function Summary({ record }: { record: LedgerRecord }): JSX.Element {
+  const { prompt_tokens: prompt, completion_tokens: completion } = record;
+  return (
+    <Stats>
+      <Stat label="Result" hint={describeResult(record)}>
+        <ResultBadge {...record} />
+      </Stat>
+      <Stat label="Cost" hint={STATES[record.state]}>
+        <Cost row={record} />
+      </Stat>
+      <Stat label="Duration" hint={`first byte after ${formatDuration(record.first_byte_ms)}`}>
+        {formatDuration(record.total_ms)}
+      </Stat>
+      <Stat label="Tokens" hint={`${formatCount(prompt)} in · ${formatCount(completion)} out`}>
+        {prompt === null && completion === null ? NO_VALUE : formatCount((prompt ?? 0) + (completion ?? 0))}
+      </Stat>
+      <Stat label="Key" hint={<Time at={record.started_at} />}>
+        <Name text={record.key_name} />
+      </Stat>
+    </Stats>
   );
 }
 
@@ -68,9 +88,9 @@ function FieldCard({ title, fields }: { title: string; fields: Fields }): JSX.El
 function Id({ text, label }: { text: string | null; label: string }): JSX.Element {
   if (text === null) return <>{NO_VALUE}</>;
   return (
-    <span class="row">
+    <span class="id" role="group" aria-label={label}>
       <code>{text}</code>
-      <CopyButton text={text} label={`Copy ${label}`} />
+      <CopyButton text={text} />
     </span>
   );
 }
@@ -89,9 +109,9 @@ interface FilterLinkProps {
 
 function Identity({ record }: { record: LedgerRecord }): JSX.Element {
   const fields: Fields = [
-    ["Row", <Id text={record.id} label="row id" />],
-    ["Request", <Id text={record.request_id} label="request id" />],
-    ["Generation", <Id text={record.generation_id} label="generation id" />],
+    ["Row", <Id text={record.id} label="Row id" />],
+    ["Request", <Id text={record.request_id} label="Request id" />],
+    ["Generation", <Id text={record.generation_id} label="Generation id" />],
     ["Gateway process", <code>{record.instance}</code>],
   ];
   return <FieldCard title="Ids" fields={fields} />;
@@ -115,9 +135,9 @@ function Caller({ record }: { record: LedgerRecord }): JSX.Element {
 
 const STATES: Readonly<Record<LedgerRecord["state"], string>> = {
   open: "In flight",
-  pending: "Ended, cost not known yet",
+  pending: "Cost not known yet",
   settled: "Cost known",
-  unknown: "The cost will never be known",
+  unknown: "Cost unknown",
 };
 
 function Money({ record }: { record: LedgerRecord }): JSX.Element {
@@ -125,11 +145,11 @@ function Money({ record }: { record: LedgerRecord }): JSX.Element {
   const fields: Fields = [
     ["State", STATES[record.state]],
     ["Cost (USD)", formatExactUsd(record.cost_usd)],
-    ["Source of the cost", record.cost_source],
+    ["Source of the cost", record.cost_source === null ? null : COST_SOURCES[record.cost_source]],
     ["Own provider key (BYOK)", isByok === null ? null : isByok ? "yes" : "no"],
     ["Charge of the provider (USD)", formatNanodollars(inference)],
     ["Reserved (USD)", formatExactUsd(record.reserved_usd)],
-    ["Reserved in budgets", record.reserved_in],
+    ["Reserved in budgets", record.reserved_in?.replaceAll(",", ", ")],
     ["Cost lookups", formatCount(record.settlement.attempts)],
     ["Next cost lookup", <Time at={record.settlement.next_attempt_at} />],
   ];
@@ -148,11 +168,11 @@ function formatNanodollars(amount: number | null): string {
 function Tokens({ record }: { record: LedgerRecord }): JSX.Element {
   const fields: Fields = [
     ["Prompt", formatCount(record.prompt_tokens)],
-    ["of it read from a cache", formatCount(record.cached_tokens)],
-    ["of it written to a cache", formatCount(record.cache_write_tokens)],
-    ["of it audio", formatCount(record.prompt_audio_tokens)],
+    ["Prompt, read from a cache", formatCount(record.cached_tokens)],
+    ["Prompt, written to a cache", formatCount(record.cache_write_tokens)],
+    ["Prompt, audio", formatCount(record.prompt_audio_tokens)],
     ["Completion", formatCount(record.completion_tokens)],
-    ["of it reasoning", formatCount(record.reasoning_tokens)],
+    ["Completion, reasoning", formatCount(record.reasoning_tokens)],
   ];
   return <FieldCard title="Tokens" fields={fields} />;
 }

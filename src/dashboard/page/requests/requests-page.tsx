@@ -9,7 +9,7 @@ import { Cost, Models, Result } from "../components/result.tsx";
 import { Empty, Loaded, Notice } from "../components/states.tsx";
 import { type Column, Table } from "../components/table.tsx";
 import { Name, Time } from "../components/values.tsx";
-import { formatCount } from "../format/numbers.ts";
+import { formatCount, NO_VALUE } from "../format/numbers.ts";
 import { formatDuration, formatTime } from "../format/times.ts";
 import { FilterBar, useRequestFilters } from "./filters.tsx";
 import { useSteadyRows } from "./use-steady-rows.ts";
@@ -27,13 +27,19 @@ const COLUMNS: readonly Column<LedgerRow>[] = [
     id: "tokens",
     header: "Tokens",
     isNumber: true,
-    render: (row) => `${formatCount(row.prompt_tokens)} → ${formatCount(row.completion_tokens)}`,
+    render: formatTokens,
   },
   { id: "cost", header: "Cost", isNumber: true, render: (row) => <Cost row={row} /> },
   { id: "first", header: "First byte", isNumber: true, render: (row) => formatDuration(row.first_byte_ms) },
   { id: "duration", header: "Duration", isNumber: true, render: (row) => formatDuration(row.total_ms) },
   { id: "stream", header: "Stream", render: ({ stream }) => (stream ? "yes" : "no") },
 ];
+
+function formatTokens({ prompt_tokens: prompt, completion_tokens: completion }: LedgerRow): string {
+  return prompt === null && completion === null
+    ? NO_VALUE
+    : `${formatCount(prompt)} → ${formatCount(completion)}`;
+}
 
 /** The cursor of the page before each page that was opened by its cursor; undefined: the first page. */
 const previousCursors = new Map<string, string | undefined>();
@@ -63,7 +69,7 @@ export function RequestsPage(): JSX.Element {
       }
     >
       <FilterBar filters={filters} onChange={setFilters} />
-      <Card title="Newest requests first" isFlush>
+      <Card title="Newest first" isFlush>
         <Loaded query={page} lines={12}>
           {(data) => (
             <>
@@ -108,7 +114,9 @@ function RequestRows({ latest, view, hasFilters, onContinue }: RequestRowsProps)
             toHref={({ id }) => `/requests/${id}`}
           />
         )}
-        {data.length === 0 && searchedTo === undefined && <NoRequests hasFilters={hasFilters} />}
+        {data.length === 0 && (searchedTo === undefined || next === null) && (
+          <NoRequests hasFilters={hasFilters} />
+        )}
       </div>
       {searchedTo !== undefined && next !== null && (
         <div class="card-body">

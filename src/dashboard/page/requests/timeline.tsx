@@ -71,16 +71,18 @@ function listEvents(record: LedgerRecord): TimelineEvent[] {
 }
 
 /** Sources of costs in words. */
-const COST_SOURCES: Readonly<Record<NonNullable<LedgerRecord["cost_source"]>, string>> = {
-  stream: "Cost known: the end of the stream stated it",
-  body: "Cost known: the response stated it",
-  generation: "Cost known: OpenRouter's record of the generation stated it",
-  operator: "Cost known: an operator stated it",
-  none: "Cost known: nothing was charged",
-  unknown: "The cost will never be known",
+export const COST_SOURCES: Readonly<Record<NonNullable<LedgerRecord["cost_source"]>, string>> = {
+  stream: "the end of the stream",
+  body: "the response",
+  generation: "OpenRouter's record of the generation",
+  operator: "an operator",
+  none: "nothing was charged",
+  unknown: "no source stated it",
 };
 
 function describeCost({ cost_source: source, state }: LedgerRecord): string | undefined {
-  if (source !== null) return COST_SOURCES[source];
-  return state === "pending" ? "Waits for its cost" : undefined;
+  if (state === "unknown") return "Cost unknown: no source stated it";
+  if (source === "none") return "No cost: nothing was charged";
+  if (source !== null) return `Cost known from: ${COST_SOURCES[source]}`;
+  return state === "pending" ? "Cost not known yet" : undefined;
 }
