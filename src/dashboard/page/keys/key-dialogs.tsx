@@ -81,14 +81,15 @@ export function CreateKeyDialog({ onClose }: CloseProps): JSX.Element {
       const body = { role, ...changes, name: fields.name.trim() };
       setIssued(await requestApi<IssuedKey>("/keys", { method: "POST", body }));
     });
+  // One dialog shows the form and the secret, because a second one could not return the focus to the button of the page.
   if (issued)
     return (
-      <Dialog key="secret" title="Key created" onClose={onClose}>
+      <Dialog title="Key created" onClose={onClose}>
         <SecretView issued={issued} onClose={onClose} />
       </Dialog>
     );
   return (
-    <Dialog key="form" title="Create a key" onClose={onClose}>
+    <Dialog title="Create a key" onClose={onClose}>
       <DialogForm action="Create key" isPending={isPending} onSubmit={create}>
         <Choices
           label="Role"
@@ -156,12 +157,12 @@ export function RotateDialog({ apiKey, onClose }: KeyDialogProps): JSX.Element {
     });
   if (issued)
     return (
-      <Dialog key="secret" title="Secret replaced" onClose={onClose}>
+      <Dialog title="Secret replaced" onClose={onClose}>
         <SecretView issued={issued} onClose={onClose} />
       </Dialog>
     );
   return (
-    <Dialog key="form" title={`Rotate ${apiKey.name}`} onClose={onClose}>
+    <Dialog title={`Rotate ${apiKey.name}`} onClose={onClose}>
       <DialogForm action="Replace the secret" isPending={isPending} onSubmit={rotate}>
         <p>The key gets a new secret. Its settings, budgets and usage stay.</p>
         <SelectField

@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import type { IssuedKey } from "../api/types.ts";
 import { useApi } from "../api/use-api.ts";
 import { Button, CopyButton } from "../components/controls.tsx";
@@ -14,9 +15,12 @@ export function SecretView({
   readonly issued: IssuedKey;
   readonly onClose: () => void;
 }): JSX.Element {
+  const view = useRef<HTMLDivElement>(null);
+  // The button that had the focus is gone with the form.
+  useEffect(() => view.current?.focus(), []);
   const { secret, name, previous_secret_until: previousUntil } = issued;
   return (
-    <div class="stack secret-view">
+    <div class="stack secret-view" ref={view} tabIndex={-1}>
       <Notice tone="warning">
         <strong>Copy the secret of {name} now</strong>
         <span>
