@@ -62,7 +62,7 @@ test("the browser stores nothing but the theme, and no URL contains the key", as
   const { page, watched } = dashboard;
   await dashboard.signIn();
   for (const section of ["Requests", "Keys", "Models", "Health"] as const) await dashboard.goTo(section);
-  await page.getByRole("button", { name: /theme/ }).click();
+  await page.getByLabel("Theme").selectOption("Dark");
   const stored = await page.evaluate(() => [Object.keys(localStorage), Object.keys(sessionStorage)]);
   expect(stored).toEqual([["sluice-theme"], []]);
   expect(watched.urls.filter((url) => url.includes(gateway.admin) || url.includes("sk-slc"))).toEqual([]);

@@ -6,6 +6,7 @@ import {
   toGroupBody,
   toGroupFields,
   toKeyBody,
+  toFieldError,
   toKeyFields,
   toLocalTime,
 } from "../../src/dashboard/page/keys/form-values.ts";
@@ -143,4 +144,12 @@ test("the sample command uses a model that the key may use, and quotes it for th
   const key = { role: "caller", secret: "sk-slc-1" } as const;
   expect(createCommand("http://localhost:8080", key, "a/b'c")).toContain(String.raw`{"model":"a/b'\''c",`);
   expect(createCommand("http://h", { ...key, role: "admin" }, "")).toContain("'http://h/admin/v1/keys'");
+});
+
+test.each([
+  ["limits.budgets.day.limit_usd must be US dollars.", "limits.budgets.day.limit_usd", "Must be US dollars."],
+  ["A key named bob exists.", "name", "A key named bob exists."],
+  ["The body is too large.", null, "The body is too large."],
+])("the error %j is shown at its field without the path of the field", (message, param, shown) => {
+  expect(toFieldError({ message, param })).toBe(shown);
 });

@@ -13,7 +13,7 @@ import { ModelsPage } from "./models/models-page.tsx";
 import { OverviewPage } from "./overview/overview-page.tsx";
 import { RequestPage } from "./requests/request-page.tsx";
 import { RequestsPage } from "./requests/requests-page.tsx";
-import { ThemeButton } from "./theme.tsx";
+import { ThemeChoice } from "./theme.tsx";
 
 const SECTIONS: readonly (readonly [path: string, label: string, icon: IconName])[] = [
   ["/overview", "Overview", "overview"],
@@ -97,17 +97,15 @@ function SessionPanel({ session }: { session: Session }): JSX.Element {
   const end = (): void => void signOut().catch((failure: Error) => setError(failure.message));
   return (
     <div class="sidebar-end">
+      <ThemeChoice />
       <span class="session-name">
-        <span class="muted">Signed in with </span>
-        {session.key_name}
+        <span class="muted">Signed in with the key </span>
+        <strong title={session.key_name}>{session.key_name}</strong>
       </span>
       {error !== undefined && <Notice tone="bad">Not signed out. {error}</Notice>}
-      <span class="row">
-        <ThemeButton />
-        <Button size="small" onClick={end}>
-          Sign out
-        </Button>
-      </span>
+      <Button size="small" onClick={end}>
+        Sign out
+      </Button>
     </div>
   );
 }

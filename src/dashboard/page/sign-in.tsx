@@ -50,7 +50,7 @@ export function SignIn(): JSX.Element {
         )}
         <Field
           label="Admin key"
-          hint="A key with the role admin. It is sent once and is not stored in this browser by the page."
+          hint="A key with the role admin, such as the one that the gateway printed at its first start. The page does not store it."
           error={error}
         >
           {(attributes) => (

@@ -1,14 +1,13 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { Button } from "./components/controls.tsx";
 
 const STORAGE_KEY = "sluice-theme";
 const THEMES = ["auto", "light", "dark"] as const;
 type Theme = (typeof THEMES)[number];
 const LABELS: Readonly<Record<Theme, string>> = {
-  auto: "System theme",
-  light: "Light theme",
-  dark: "Dark theme",
+  auto: "System",
+  light: "Light",
+  dark: "Dark",
 };
 
 /** Sent on `window` after the colours have changed, so that charts are drawn again. */
@@ -29,8 +28,8 @@ export function applyTheme(theme: Theme = readTheme()): void {
   dispatchEvent(new Event(THEME_CHANGE));
 }
 
-/** A button that switches between the theme of the system, light and dark. */
-export function ThemeButton(): JSX.Element {
+/** The choice between the theme of the system, light and dark. */
+export function ThemeChoice(): JSX.Element {
   const [theme, setTheme] = useState(readTheme);
   useEffect(() => {
     const query = matchMedia("(prefers-color-scheme: dark)");
@@ -38,8 +37,7 @@ export function ThemeButton(): JSX.Element {
     query.addEventListener("change", redraw);
     return () => query.removeEventListener("change", redraw);
   }, []);
-  const change = (): void => {
-    const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "auto";
+  const change = (next: Theme): void => {
     try {
       localStorage.setItem(STORAGE_KEY, next);
     } catch {
@@ -49,8 +47,15 @@ export function ThemeButton(): JSX.Element {
     applyTheme(next);
   };
   return (
-    <Button kind="plain" size="small" onClick={change}>
-      {LABELS[theme]}
-    </Button>
+    <label class="theme-choice">
+      Theme
+      <select class="input" value={theme} onChange={(event) => change(event.currentTarget.value as Theme)}>
+        {THEMES.map((name) => (
+          <option key={name} value={name}>
+            {LABELS[name]}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }

@@ -20,8 +20,15 @@ export function Button({ kind = "default", size = "default", ...rest }: ButtonPr
 
 const COPIED_MS = 2_000;
 
-/** A button that copies a text and confirms it. @param label names the text, such as `Copy secret`. */
-export function CopyButton({ text, label = "Copy" }: { text: string; label?: string }): JSX.Element {
+interface CopyButtonProps {
+  readonly text: string;
+  /** Names the text, such as `Copy secret`. */
+  readonly label?: string;
+  readonly kind?: ButtonKind;
+}
+
+/** A button that copies a text and confirms it. */
+export function CopyButton({ text, label = "Copy", kind = "default" }: CopyButtonProps): JSX.Element {
   const [isCopied, setIsCopied] = useState(false);
   useEffect(() => {
     if (!isCopied) return undefined;
@@ -30,7 +37,7 @@ export function CopyButton({ text, label = "Copy" }: { text: string; label?: str
   }, [isCopied]);
   const copy = async (): Promise<void> => setIsCopied(await copyText(text));
   return (
-    <Button size="small" onClick={() => void copy()}>
+    <Button kind={kind} size={kind === "primary" ? "default" : "small"} onClick={() => void copy()}>
       <span aria-live="polite">{isCopied ? "Copied" : label}</span>
     </Button>
   );

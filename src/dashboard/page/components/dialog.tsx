@@ -15,16 +15,21 @@ interface DialogProps {
  */
 export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
+  const isRemoved = useRef(false);
   const id = useId();
   useEffect(() => {
     const opener = document.activeElement;
-    dialog.current?.showModal();
+    const element = dialog.current;
+    element?.showModal();
     return () => {
+      // While the dialog is open, the opener is inert and cannot have the focus. Its owner knows that it closes.
+      isRemoved.current = true;
+      element?.close();
       if (opener instanceof HTMLElement) opener.focus();
     };
   }, []);
   return (
-    <dialog ref={dialog} class="dialog" aria-labelledby={id} onClose={onClose}>
+    <dialog ref={dialog} class="dialog" aria-labelledby={id} onClose={() => !isRemoved.current && onClose()}>
       <div class="dialog-head">
         <h2 id={id}>{title}</h2>
         <Button kind="plain" size="small" aria-label="Close" onClick={() => dialog.current?.close()}>

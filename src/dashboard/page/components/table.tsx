@@ -8,6 +8,8 @@ export interface Column<Row> {
   readonly header: string;
   /** Whether the column contains numbers, which are aligned at their end. */
   readonly isNumber?: boolean;
+  /** Whether the column is left out where the table is narrow: the page about the row states it too. */
+  readonly isSecondary?: boolean;
   readonly render: (row: Row) => ComponentChildren;
   /** Whether readers can sort by this column. */
   readonly isSortable?: boolean;
@@ -35,8 +37,8 @@ interface TableProps<Row> {
 export function Table<Row>(props: TableProps<Row>): JSX.Element {
   const { caption, columns, rows, toKey, toHref, order, onOrder } = props;
   return (
-    // The region needs the focus so that the keyboard can scroll it.
-    <div class="table-region" role="region" aria-label={caption} tabIndex={0}>
+    // The group needs the focus so that the keyboard can scroll it. It is no region: the card around it is one.
+    <div class="table-region" role="group" aria-label={caption} tabIndex={0}>
       <table class="table">
         <caption class="visually-hidden">{caption}</caption>
         <thead>
@@ -65,19 +67,23 @@ interface TableRowProps<Row> {
 function TableRow<Row>({ row, columns, href }: TableRowProps<Row>): JSX.Element {
   return (
     <tr class={href === undefined ? "" : "linked"}>
-      {columns.map(({ id, isNumber, render }, at) => (
-        <td key={id} class={isNumber === true ? "number" : ""}>
+      {columns.map((column, at) => (
+        <td key={column.id} class={toCellClass(column)}>
           {at === 0 && href !== undefined ? (
             <Link class="row-link" href={href}>
-              {render(row)}
+              {column.render(row)}
             </Link>
           ) : (
-            render(row)
+            column.render(row)
           )}
         </td>
       ))}
     </tr>
   );
+}
+
+function toCellClass<Row>({ isNumber, isSecondary }: Column<Row>): string {
+  return `${isNumber === true ? "number" : ""}${isSecondary === true ? " secondary" : ""}`.trim();
 }
 
 interface ColumnHeadProps<Row> {
@@ -88,7 +94,7 @@ interface ColumnHeadProps<Row> {
 
 function ColumnHead<Row>({ column, order, onOrder }: ColumnHeadProps<Row>): JSX.Element {
   const { id, header, isNumber, isSortable } = column;
-  const className = isNumber === true ? "number" : "";
+  const className = toCellClass(column);
   if (isSortable !== true || onOrder === undefined) {
     return (
       <th scope="col" class={className}>

@@ -1,20 +1,19 @@
 import type { JSX } from "preact";
 import type { HealthJson } from "../../../admin/health-schema.ts";
 import { Card, Stat, Stats } from "../components/layout.tsx";
-import { Empty } from "../components/states.tsx";
 import { Usd } from "../components/values.tsx";
 import { describeBalance } from "./problems.ts";
 
 /** The money that is left at OpenRouter. */
 export function Account({ health: { account } }: { health: HealthJson }): JSX.Element {
   return (
-    <Card title="Money at OpenRouter">
+    <Card title="Credit at OpenRouter" isFlush>
       {account === null || account.balances.length === 0 ? (
-        <Empty title="Nothing to show">
+        <p class="card-body muted">
           {account === null
-            ? "The balance is not read, because ACCOUNT_POLL_MS is 0."
-            : "The key has no limit, or the balance was not read yet. With OPENROUTER_MANAGEMENT_KEY, the credit of the account is read too."}
-        </Empty>
+            ? "Not read, because ACCOUNT_POLL_MS is 0. Set it to see here when the money runs out."
+            : "No balance is known: the gateway’s key has no limit at OpenRouter, or the first reading is due. Set OPENROUTER_MANAGEMENT_KEY to read the credit of the account too."}
+        </p>
       ) : (
         <Stats>
           {account.balances.map(({ source, remaining_usd }) => (

@@ -58,9 +58,10 @@ export function Audit(): JSX.Element {
   );
 }
 
-/** Returns the group that a change is about; undefined for a change without a group. */
+/** Returns the name of the group that a change is about; undefined for a change without a group. */
 function readGroup({ group }: AuditEntry["details"]): string | undefined {
-  return typeof group === "string" ? group : undefined;
+  if (typeof group !== "object" || group === null || !("name" in group)) return undefined;
+  return typeof group.name === "string" ? group.name : undefined;
 }
 
 function Details({ details }: Pick<AuditEntry, "details">): JSX.Element {

@@ -53,9 +53,11 @@ export function Capacity({ health: { capacity, ledger } }: { health: HealthJson 
             <Meter label={`${label}: ${format(value)} of ${format(max)}`} value={value} max={max} />
           </div>
         ))}
-        <p class="muted small">
-          {formatCount(capacity.uploads)} of the requests in flight are still sending their body.
-        </p>
+        {capacity.uploads > 0 && (
+          <p class="muted small">
+            Requests in flight that are still sending their body: {formatCount(capacity.uploads)}
+          </p>
+        )}
       </div>
     </Card>
   );

@@ -64,13 +64,15 @@ function Status(): JSX.Element {
               <Components health={health} />
               <Capacity health={health} />
             </div>
-            <Ledger health={health} />
+            <div class="ledger">
+              <Ledger health={health} />
+            </div>
           </>
         )}
       </Loaded>
       <Failures />
       {query.data !== undefined && (
-        <div class="grid">
+        <div class="grid health-end">
           <Account health={query.data} />
           <Replicas health={query.data} />
         </div>

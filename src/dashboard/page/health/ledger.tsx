@@ -10,38 +10,34 @@ import { formatAtMost } from "./problems.ts";
 export function Ledger({ health: { ledger } }: { health: HealthJson }): JSX.Element {
   const { backlog_max: max, pending, oldest_pending_ms: oldestMs } = ledger;
   return (
-    <Card title="Ledger: the way of each request to its cost">
-      <div class="stack">
-        <Stats>
-          <Stat label="In flight" hint="All replicas: not ended yet">
-            <Link href="/requests?state=open">{formatAtMost(ledger.open, max)}</Link>
-          </Stat>
-          <Stat
-            label="Cost to be looked up"
-            hint={
-              pending === null || pending === 0
-                ? "All replicas"
-                : `All replicas; the oldest ended ${formatDuration(oldestMs)} ago`
-            }
-          >
-            <Link href="/requests?state=pending">{formatAtMost(pending, max)}</Link>
-          </Stat>
-          <Stat label="Cost unknown for good" hint="All replicas, as long as records are kept">
-            <Link href="/requests?state=unknown">{formatAtMost(ledger.unknown, max)}</Link>
-          </Stat>
-        </Stats>
-        <Stats>
-          <Stat label="Waiting for the database" hint="Records of this replica, safe in its journal">
-            {formatCount(ledger.queue_rows)}
-          </Stat>
-          <Stat label="Cost above the reservation" hint="Requests of this replica since its start">
-            {formatCount(ledger.overruns)}
-          </Stat>
-          <Stat label="Rejected by the database" hint="Records of this replica since its start">
-            {formatCount(ledger.quarantined_rows)}
-          </Stat>
-        </Stats>
-      </div>
+    <Card title="Requests on their way to a settled cost" isFlush>
+      <Stats>
+        <Stat label="In flight" hint="All replicas: not ended yet">
+          <Link href="/requests?state=open">{formatAtMost(ledger.open, max)}</Link>
+        </Stat>
+        <Stat
+          label="Cost to be looked up"
+          hint={
+            pending === null || pending === 0
+              ? "All replicas"
+              : `All replicas; the oldest ended ${formatDuration(oldestMs)} ago`
+          }
+        >
+          <Link href="/requests?state=pending">{formatAtMost(pending, max)}</Link>
+        </Stat>
+        <Stat label="Cost unknown" hint="All replicas: the lookups gave up">
+          <Link href="/requests?state=unknown">{formatAtMost(ledger.unknown, max)}</Link>
+        </Stat>
+        <Stat label="Waiting for the database" hint="Records of this replica, safe in its journal">
+          {formatCount(ledger.queue_rows)}
+        </Stat>
+        <Stat label="Cost above the reservation" hint="Requests of this replica since its start">
+          {formatCount(ledger.overruns)}
+        </Stat>
+        <Stat label="Rejected by the database" hint="Records of this replica since its start">
+          {formatCount(ledger.quarantined_rows)}
+        </Stat>
+      </Stats>
     </Card>
   );
 }

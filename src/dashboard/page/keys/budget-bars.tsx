@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import type { BudgetStatus } from "../api/types.ts";
 import { Meter } from "../components/meter.tsx";
-import { Badge, Empty } from "../components/states.tsx";
+import { Badge } from "../components/states.tsx";
 import { formatUsd } from "../format/numbers.ts";
 import { formatAge, formatTime } from "../format/times.ts";
 
@@ -42,7 +42,7 @@ export function BudgetCell({ budgets }: { readonly budgets: readonly BudgetStatu
   if (!budget) return <span class="muted">no budget</span>;
   return (
     <div class="budget-cell">
-      <span class="small nowrap">
+      <span class="small">
         {formatUsd(budget.remaining_usd)} of {formatUsd(budget.limit_usd)} left
         <span class="muted"> / {budget.period}</span>
       </span>
@@ -53,7 +53,7 @@ export function BudgetCell({ budgets }: { readonly budgets: readonly BudgetStatu
 
 /** The current periods of budgets, each with its amounts and the time at which it renews. */
 export function BudgetList({ budgets }: { readonly budgets: readonly BudgetStatus[] }): JSX.Element {
-  if (budgets.length === 0) return <Empty title="No budget">Edit the limits to set one.</Empty>;
+  if (budgets.length === 0) return <p class="muted">No budget. Edit the limits to set one.</p>;
   return (
     <ul class="budgets">
       {budgets.map((budget) => (

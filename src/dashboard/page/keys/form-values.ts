@@ -1,3 +1,4 @@
+import type { ApiError } from "../api/request.ts";
 import type { BudgetStatus, Group, Key } from "../api/types.ts";
 import type { Period } from "./key-types.ts";
 
@@ -233,4 +234,11 @@ const MERGED: ReadonlySet<string> = new Set(["limits", "budgets", "end_users"]);
 /** Whether an error names a field or a part of it. @param path such as `limits.budgets.day`. */
 export function isErrorOf(path: string, param: string | null | undefined): boolean {
   return param === path || param?.startsWith(`${path}.`) === true || param?.startsWith(`${path}[`) === true;
+}
+
+/** Returns the message of an error without the name of the member: the label of the field names it. */
+export function toFieldError({ message, param }: Pick<ApiError, "message" | "param">): string {
+  if (param === null || !message.startsWith(`${param} `)) return message;
+  const text = message.slice(param.length + 1);
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

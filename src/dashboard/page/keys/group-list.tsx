@@ -7,7 +7,7 @@ import { downloadCsv } from "../components/download.ts";
 import { Card } from "../components/layout.tsx";
 import { Empty, Loaded } from "../components/states.tsx";
 import { useUrlParams } from "../components/use-url-params.ts";
-import { Name, Time } from "../components/values.tsx";
+import { Time } from "../components/values.tsx";
 import { BudgetList, findTightest } from "./budget-bars.tsx";
 import { DeleteGroupDialog, EditGroupDialog } from "./group-dialogs.tsx";
 import type { Listed, ListedGroup } from "./key-types.ts";
@@ -33,17 +33,22 @@ export function GroupList(): JSX.Element {
           </Empty>
         ) : (
           <>
-            <div class="row">
-              <Button size="small" onClick={() => saveGroups(data)}>
-                CSV
-              </Button>
-            </div>
             <div class="grid">
               {data.map((group) => (
                 <GroupCard key={group.id} group={group} />
               ))}
             </div>
-            <Pager shown={`${data.length} ${data.length === 1 ? "group" : "groups"}`} nextAfter={nextAfter} />
+            <div class="card group-pager">
+              <Pager
+                shown={`${data.length} ${data.length === 1 ? "group" : "groups"}`}
+                nextAfter={nextAfter}
+                actions={
+                  <Button size="small" onClick={() => saveGroups(data)}>
+                    CSV
+                  </Button>
+                }
+              />
+            </div>
           </>
         )
       }
@@ -74,10 +79,13 @@ function GroupCard({ group }: { readonly group: ListedGroup }): JSX.Element {
       <div class="stack">
         <BudgetList budgets={group.current_budgets ?? []} />
         <dl class="fields">
-          <LimitCounts limits={group.limits} />
+          <dt>Limits</dt>
+          <dd>
+            <LimitCounts limits={group.limits} />
+          </dd>
           <dt>Id</dt>
           <dd>
-            <Name text={group.id} />
+            <code>{group.id}</code>
           </dd>
           <dt>Created</dt>
           <dd>

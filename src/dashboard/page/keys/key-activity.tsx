@@ -3,7 +3,7 @@ import { Link } from "wouter-preact";
 import type { AuditEntry, LedgerPage, LedgerRow } from "../api/types.ts";
 import { useApi } from "../api/use-api.ts";
 import { Card } from "../components/layout.tsx";
-import { Cost, Result } from "../components/result.tsx";
+import { Cost, Models, Result } from "../components/result.tsx";
 import { Empty, Loaded } from "../components/states.tsx";
 import { type Column, Table } from "../components/table.tsx";
 import { Name, Time } from "../components/values.tsx";
@@ -13,8 +13,13 @@ const ROWS = 10;
 
 const REQUEST_COLUMNS: readonly Column<LedgerRow>[] = [
   { id: "started_at", header: "Started", render: (row) => <Time at={row.started_at} /> },
-  { id: "model", header: "Model", render: (row) => <Name text={row.requested_model} /> },
-  { id: "provider", header: "Provider", render: ({ provider }) => <Name text={provider} /> },
+  { id: "model", header: "Model", render: (row) => <Models row={row} /> },
+  {
+    id: "provider",
+    header: "Provider",
+    isSecondary: true,
+    render: ({ provider }) => <Name text={provider} />,
+  },
   { id: "result", header: "Result", render: (row) => <Result {...row} /> },
   { id: "duration", header: "Duration", isNumber: true, render: (row) => formatDuration(row.total_ms) },
   { id: "cost", header: "Cost", isNumber: true, render: (row) => <Cost row={row} /> },
@@ -47,7 +52,7 @@ export function KeyRequests({ keyId }: { readonly keyId: string }): JSX.Element 
 
 const AUDIT_COLUMNS: readonly Column<AuditEntry>[] = [
   { id: "at", header: "Time", render: ({ at }) => <Time at={at} /> },
-  { id: "action", header: "Change", render: ({ action }) => action },
+  { id: "action", header: "Change", render: ({ action }) => action.replaceAll("_", " ") },
   {
     id: "details",
     header: "Fields",

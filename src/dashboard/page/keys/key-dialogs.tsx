@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { requestApi } from "../api/request.ts";
 import type { IssuedKey, Key } from "../api/types.ts";
 import { Button, Choices, Field } from "../components/controls.tsx";
@@ -31,8 +31,14 @@ export function DialogForm({
   onSubmit,
   children,
 }: FormProps): JSX.Element {
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    // The field that the API refuses may be out of sight, far above the button.
+    if (!isPending) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [isPending]);
   return (
     <form
+      ref={form}
       class="form"
       noValidate
       onSubmit={(event) => {
@@ -42,6 +48,7 @@ export function DialogForm({
     >
       {children}
       <div class="dialog-actions">
+        <Button onClick={(event) => event.currentTarget.closest("dialog")?.close()}>Cancel</Button>
         <Button type="submit" kind={kind} disabled={isPending || isDisabled}>
           {isPending ? "Please wait…" : action}
         </Button>
@@ -74,14 +81,15 @@ export function CreateKeyDialog({ onClose }: CloseProps): JSX.Element {
       const body = { role, ...changes, name: fields.name.trim() };
       setIssued(await requestApi<IssuedKey>("/keys", { method: "POST", body }));
     });
+  // One dialog shows the form and the secret, because a second one could not return the focus to the button of the page.
   if (issued)
     return (
-      <Dialog key="secret" title="Key created" onClose={onClose}>
-        <SecretView issued={issued} />
+      <Dialog title="Key created" onClose={onClose}>
+        <SecretView issued={issued} onClose={onClose} />
       </Dialog>
     );
   return (
-    <Dialog key="form" title="Create a key" onClose={onClose}>
+    <Dialog title="Create a key" onClose={onClose}>
       <DialogForm action="Create key" isPending={isPending} onSubmit={create}>
         <Choices
           label="Role"
@@ -130,7 +138,7 @@ export function EditKeyDialog({ apiKey, onClose }: KeyDialogProps): JSX.Element 
 
 const HOUR_MS = 3_600_000;
 const GRACES = [
-  ["0", "no time: it ends now"],
+  ["0", "no time: it ends at once"],
   [String(HOUR_MS), "1 hour"],
   [String(24 * HOUR_MS), "1 day"],
   [String(7 * 24 * HOUR_MS), "7 days"],
@@ -149,16 +157,16 @@ export function RotateDialog({ apiKey, onClose }: KeyDialogProps): JSX.Element {
     });
   if (issued)
     return (
-      <Dialog key="secret" title="Secret replaced" onClose={onClose}>
-        <SecretView issued={issued} />
+      <Dialog title="Secret replaced" onClose={onClose}>
+        <SecretView issued={issued} onClose={onClose} />
       </Dialog>
     );
   return (
-    <Dialog key="form" title={`Rotate ${apiKey.name}`} onClose={onClose}>
+    <Dialog title={`Rotate ${apiKey.name}`} onClose={onClose}>
       <DialogForm action="Replace the secret" isPending={isPending} onSubmit={rotate}>
         <p>The key gets a new secret. Its settings, budgets and usage stay.</p>
         <SelectField
-          label="The current secret is accepted for another"
+          label="The current secret stays valid for"
           path="grace_ms"
           error={error}
           value={grace}

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useApi } from "../api/use-api.ts";
 import { Button } from "../components/controls.tsx";
+import type { Key } from "../api/types.ts";
 import { Card } from "../components/layout.tsx";
 import { Badge, Empty, Loaded } from "../components/states.tsx";
 import { type Column, Table } from "../components/table.tsx";
@@ -16,7 +17,18 @@ import { Pager } from "./pager.tsx";
 const PAGE_KEYS = 50;
 
 const COLUMNS: readonly Column<ListedKey>[] = [
-  { id: "name", header: "Name", render: ({ name }) => <Name text={name} /> },
+  {
+    id: "name",
+    header: "Name and secret",
+    render: ({ name, prefix, role }) => (
+      <span class="two-lines">
+        <span class="nowrap">
+          <Name text={name} /> {role === "admin" && <Badge tone="accent">admin</Badge>}
+        </span>
+        <code class="muted nowrap">{prefix}…</code>
+      </span>
+    ),
+  },
   { id: "state", header: "State", render: (row) => <KeyStateBadge apiKey={row} /> },
   {
     id: "budget",
@@ -29,15 +41,13 @@ const COLUMNS: readonly Column<ListedKey>[] = [
     isNumber: true,
     render: (row) => <Usd usd={row.month_cost_usd} />,
   },
-  { id: "group", header: "Group", render: ({ group }) => <Name text={group} /> },
-  { id: "owner", header: "Owner", render: ({ owner }) => <Name text={owner} /> },
-  { id: "role", header: "Role", render: ({ role }) => role },
+  { id: "group", header: "Group", isSecondary: true, render: ({ group }) => <Name text={group} /> },
+  { id: "owner", header: "Owner", isSecondary: true, render: ({ owner }) => <Name text={owner} /> },
   { id: "last_used", header: "Last used", render: (row) => <Age at={row.last_used_at} /> },
-  { id: "prefix", header: "Secret", render: ({ prefix }) => <code class="nowrap">{prefix}…</code> },
 ];
 
 /** The state of a key in one or two words. */
-function KeyStateBadge({ apiKey }: { readonly apiKey: ListedKey }): JSX.Element {
+export function KeyStateBadge({ apiKey }: { readonly apiKey: Key }): JSX.Element {
   const { label, tone } = findKeyState(apiKey, Date.now());
   return <Badge tone={tone}>{label}</Badge>;
 }

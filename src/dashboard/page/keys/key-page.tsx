@@ -27,14 +27,18 @@ function KeyDetails({ id }: { readonly id: string }): JSX.Element {
   return (
     <Page
       title={query.data?.name ?? "Key"}
-      actions={query.data?.revoked_at === null && <KeyActions apiKey={query.data} />}
+      actions={
+        <>
+          <Link href="/keys">All keys</Link>
+          {query.data?.revoked_at === null && <KeyActions apiKey={query.data} />}
+        </>
+      }
     >
-      <Link href="/keys">All keys</Link>
       <Loaded query={query} lines={10}>
         {(key) => (
           <>
             <StateNotice apiKey={key} />
-            <div class="grid">
+            <div class="grid key-top">
               <BudgetCard title="Budgets" path={`${toKeyPath(key)}/budgets`} />
               {key.group_id !== null && (
                 <BudgetCard
@@ -42,10 +46,10 @@ function KeyDetails({ id }: { readonly id: string }): JSX.Element {
                   path={`/groups/${encodeURIComponent(key.group_id)}/budgets`}
                 />
               )}
-              <Card title="Settings">
-                <KeySettings apiKey={key} />
-              </Card>
             </div>
+            <Card title="Settings">
+              <KeySettings apiKey={key} />
+            </Card>
             {key.role === "caller" && <KeyRequests keyId={key.id} />}
             <KeyAudit keyId={key.id} />
           </>

@@ -3,6 +3,7 @@ import { Link } from "wouter-preact";
 import type { Key } from "../api/types.ts";
 import { Age, Time } from "../components/values.tsx";
 import { formatUsd, NO_VALUE } from "../format/numbers.ts";
+import { KeyStateBadge } from "./key-list.tsx";
 import { PERIODS } from "./key-types.ts";
 import { LimitCounts } from "./limit-counts.tsx";
 
@@ -12,7 +13,10 @@ const DISCONNECT_LABELS = { cancel: "cancels the request", drain: "reads the res
 export function KeySettings({ apiKey }: { readonly apiKey: Key }): JSX.Element {
   const { id, role, prefix, owner, group, models, previous_secret_until: previousUntil } = apiKey;
   return (
-    <dl class="fields">
+    <dl class="key-settings">
+      <Entry label="State">
+        <KeyStateBadge apiKey={apiKey} />
+      </Entry>
       <Entry label="Id">
         <code>{id}</code>
       </Entry>
@@ -37,10 +41,12 @@ export function KeySettings({ apiKey }: { readonly apiKey: Key }): JSX.Element {
       </Entry>
       <Entry label="Expires">{apiKey.expires_at === null ? "never" : <Time at={apiKey.expires_at} />}</Entry>
       <Entry label="Models">{models === null ? "every model" : <Lines lines={models} />}</Entry>
-      <LimitCounts limits={apiKey.limits} />
-      <Entry label="On disconnect">{DISCONNECT_LABELS[apiKey.on_disconnect]}</Entry>
+      <Entry label="Limits">
+        <LimitCounts limits={apiKey.limits} />
+      </Entry>
+      <Entry label="When a client disconnects">{DISCONNECT_LABELS[apiKey.on_disconnect]}</Entry>
       <EndUsers endUsers={apiKey.end_users} />
-      <Entry label="Unbounded reservation">
+      <Entry label="Reservation without a bound">
         {apiKey.unbounded_reservation_usd === null ? "none" : formatUsd(apiKey.unbounded_reservation_usd)}
       </Entry>
       <Pairs label="Aliases" pairs={apiKey.aliases} />
@@ -57,10 +63,10 @@ function Entry({
   readonly children: ComponentChildren;
 }): JSX.Element {
   return (
-    <>
+    <div>
       <dt>{label}</dt>
       <dd>{children}</dd>
-    </>
+    </div>
   );
 }
 

@@ -29,7 +29,7 @@ export function BudgetsFieldset({ legend, path, value, error, onValue }: Budgets
         US dollars per UTC period; an empty field is no budget. A hard budget admits a request only if its
         worst case fits in; a soft one admits requests until the limit is spent.
       </p>
-      <div class="field-grid">
+      <div class="field-grid field-grid-four">
         {PERIODS.map((period) => (
           <BudgetField
             key={period}
@@ -99,7 +99,7 @@ export function LimitsFieldset({ value, error, onValue }: LimitsProps): JSX.Elem
       />
       <fieldset class="stack">
         <legend>Limits</legend>
-        <div class="field-grid">
+        <div class="field-grid field-grid-four">
           {COUNTS.map((name) => (
             <TextField
               key={name}

@@ -1,4 +1,4 @@
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { Button } from "../components/controls.tsx";
 import { useUrlParams } from "../components/use-url-params.ts";
 
@@ -6,29 +6,37 @@ interface PagerProps {
   /** The entries of the page, such as `50 keys`. */
   readonly shown: string;
   readonly nextAfter: string | null;
+  /** Further controls. */
+  readonly actions?: ComponentChildren;
 }
 
 /** The end of a list: leads to the next page, and back to the first. The browser's back button leads to the previous page. */
-export function Pager({ shown, nextAfter }: PagerProps): JSX.Element {
+export function Pager({ shown, nextAfter, actions }: PagerProps): JSX.Element {
   const { params, setParams } = useUrlParams(["after"]);
+  const hasPages = params.after !== undefined || nextAfter !== null;
   return (
     <div class="pager">
       <span>{shown}</span>
       <span class="row">
-        <Button
-          size="small"
-          disabled={params.after === undefined}
-          onClick={() => setParams({ after: undefined })}
-        >
-          First page
-        </Button>
-        <Button
-          size="small"
-          disabled={nextAfter === null}
-          onClick={() => setParams({ after: nextAfter ?? undefined })}
-        >
-          Next page
-        </Button>
+        {actions}
+        {hasPages && (
+          <>
+            <Button
+              size="small"
+              disabled={params.after === undefined}
+              onClick={() => setParams({ after: undefined })}
+            >
+              First page
+            </Button>
+            <Button
+              size="small"
+              disabled={nextAfter === null}
+              onClick={() => setParams({ after: nextAfter ?? undefined })}
+            >
+              Next page
+            </Button>
+          </>
+        )}
       </span>
     </div>
   );

@@ -1,30 +1,43 @@
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import type { IssuedKey } from "../api/types.ts";
 import { useApi } from "../api/use-api.ts";
-import { CopyButton } from "../components/controls.tsx";
+import { Button, CopyButton } from "../components/controls.tsx";
 import { Notice, Skeleton } from "../components/states.tsx";
 import { formatTime } from "../format/times.ts";
 import { createCommand, findSampleModel } from "./sample-command.ts";
 
 /** The secret of a key that was just created or rotated. Nothing but the caller's state has it. */
-export function SecretView({ issued }: { readonly issued: IssuedKey }): JSX.Element {
+export function SecretView({
+  issued,
+  onClose,
+}: {
+  readonly issued: IssuedKey;
+  readonly onClose: () => void;
+}): JSX.Element {
+  const view = useRef<HTMLDivElement>(null);
+  // The button that had the focus is gone with the form.
+  useEffect(() => view.current?.focus(), []);
   const { secret, name, previous_secret_until: previousUntil } = issued;
   return (
-    <div class="stack">
+    <div class="stack secret-view" ref={view} tabIndex={-1}>
       <Notice tone="warning">
         <strong>Copy the secret of {name} now</strong>
         <span>
           The gateway keeps only a digest of it. When you close this dialog, nobody can read it again.
         </span>
       </Notice>
-      <code class="secret" data-testid="secret">
-        {secret}
-      </code>
-      <div class="row">
-        <CopyButton text={secret} label="Copy secret" />
+      <div class="secret-row">
+        <code class="secret" data-testid="secret">
+          {secret}
+        </code>
+        <CopyButton text={secret} label="Copy secret" kind="primary" />
       </div>
       {previousUntil !== null && <p>The previous secret is accepted until {formatTime(previousUntil)}.</p>}
       <SampleCommand issued={issued} />
+      <div class="dialog-actions">
+        <Button onClick={onClose}>Done</Button>
+      </div>
     </div>
   );
 }

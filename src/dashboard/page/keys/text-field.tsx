@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from "preact";
 import type { ApiError } from "../api/request.ts";
 import { Field, type FieldAttributes } from "../components/controls.tsx";
 import { ErrorNotice } from "../components/states.tsx";
-import { isErrorOf } from "./form-values.ts";
+import { isErrorOf, toFieldError } from "./form-values.ts";
 
 interface SettingProps {
   readonly label: string;
@@ -15,7 +15,7 @@ interface SettingProps {
 
 /** A field of a form, with the error that the API reports for it. */
 export function Setting({ path, error, ...rest }: SettingProps): JSX.Element {
-  return <Field {...rest} error={error && isErrorOf(path, error.param) ? error.message : undefined} />;
+  return <Field {...rest} error={error && isErrorOf(path, error.param) ? toFieldError(error) : undefined} />;
 }
 
 interface TextFieldProps extends Omit<SettingProps, "children"> {

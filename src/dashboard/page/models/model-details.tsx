@@ -150,7 +150,7 @@ function AllowedKeys({ id }: { id: string }): JSX.Element {
       <h3>Keys that may use it</h3>
       <Loaded query={query} lines={2}>
         {({ data, next_after }) => {
-          const callers = data.filter(({ role }) => role === "caller");
+          const callers = data.filter(({ role, disabled }) => role === "caller" && !disabled);
           if (callers.length === 0 && next_after === null)
             return <p class="muted">No key of the database. Keys of GATEWAY_API_KEYS may use every model.</p>;
           return (

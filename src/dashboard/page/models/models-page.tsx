@@ -54,6 +54,7 @@ const COLUMNS: readonly Column<ModelJson>[] = [
     id: "completion",
     header: "Max output",
     isNumber: true,
+    isSecondary: true,
     isSortable: true,
     render: ({ max_completion_tokens: tokens }) => (
       <span title={`${formatCount(tokens)} tokens`}>{formatCompact(tokens)}</span>
@@ -63,13 +64,16 @@ const COLUMNS: readonly Column<ModelJson>[] = [
     id: "modalities",
     header: "Input → output",
     render: ({ input_modalities: inputs, output_modalities: outputs }) => (
-      <Name text={`${inputs.join(", ")} → ${outputs.join(", ")}`} />
+      <span class="modalities">
+        <Name text={`${inputs.join(", ")} → ${outputs.join(", ")}`} />
+      </span>
     ),
   },
   {
     id: "created",
     header: "Listed",
     isNumber: true,
+    isSecondary: true,
     isSortable: true,
     render: ({ created_at }) => (created_at === null ? "–" : <Age at={created_at} />),
   },
@@ -115,7 +119,7 @@ export function ModelsPage(): JSX.Element {
         </Notice>
       )}
       <Card title="Catalogue" isFlush>
-        <div class="card-body">
+        <div class="card-body model-filters">
           <ModelFilters
             models={query.data?.data ?? []}
             params={params}
@@ -125,7 +129,7 @@ export function ModelsPage(): JSX.Element {
         <Loaded query={query} lines={12}>
           {({ data, fetched_at }) => (
             <>
-              <p class="card-body muted small" role="status">
+              <p class="card-note" role="status">
                 {models.length === data.length
                   ? `${formatCount(data.length)} models`
                   : `${formatCount(models.length)} of ${formatCount(data.length)} models`}
