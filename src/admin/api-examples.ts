@@ -26,7 +26,6 @@ const BODIES: Readonly<Record<string, unknown>> = {
   },
   "patch /admin/v1/groups/{group}": { limits: { requests_per_minute: null } },
   "post /admin/v1/keys/{key}/rotate": { grace_ms: HOUR_MS },
-  "post /admin/v1/session": { key: "replace this text by an admin key" },
 };
 
 interface ParameterExample {

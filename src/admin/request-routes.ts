@@ -65,7 +65,10 @@ const requestsQuery = z.strictObject({
   search: ledgerTextQuerySchema.describe(
     "An exact id: a row id or generation id of any time, or else a request id of the period",
   ),
-  format: z.enum(REQUEST_FORMATS, { error: `must be one of ${REQUEST_FORMATS.join(", ")}` }).default("json"),
+  format: z
+    .enum(REQUEST_FORMATS, { error: `must be one of ${REQUEST_FORMATS.join(", ")}` })
+    .default("json")
+    .describe("Format of the response"),
   limit: z.coerce
     .number()
     .int()

@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { PERIODS, toIso, toPeriod, toPreviousPeriod } from "../../src/dashboard/page/overview/period.ts";
+import {
+  PERIODS,
+  toIso,
+  toPeriod,
+  toPreviousLabel,
+  toPreviousPeriod,
+} from "../../src/dashboard/page/overview/period.ts";
 
 const NOW = Date.parse("2026-11-29T14:03:20.500Z");
 
@@ -55,4 +61,10 @@ test("the previous period has the same length and no gap", () => {
   const period = toPeriod({ period: "7d" }, NOW);
   const previous = toPreviousPeriod(period);
   expect(previous).toEqual({ ...period, from: period.from - (period.to - period.from), to: period.from });
+});
+
+test("the previous period has a name", () => {
+  expect(toPreviousLabel(toPeriod({ period: "1h" }, NOW))).toBe("previous hour");
+  expect(toPreviousLabel(toPeriod({ period: "30d" }, NOW))).toBe("previous 30 days");
+  expect(toPreviousLabel(toPeriod({ from: "2026-11-01", to: "2026-11-02" }, NOW))).toBe("previous period");
 });

@@ -4,8 +4,9 @@ const percent = new Intl.NumberFormat("en-US", { style: "percent", maximumFracti
 const SMALL = 0.005;
 /** Changes of a bad value are coloured from this size on. */
 const NOTABLE = 0.1;
-/** Larger changes have no meaning as a percentage. */
+/** From here on, a change is shown as a factor, because its percentage says little. */
 const FACTOR_MIN = 10;
+const FACTOR_MAX = 100;
 
 interface ChangeProps {
   readonly now: number | null;
@@ -25,12 +26,17 @@ export function Change({ now, before, isBad = false, format, than }: ChangeProps
   const change = now / before - 1;
   if (Math.abs(change) < SMALL) return <span title={title}>unchanged</span>;
   const tone = !isBad || Math.abs(change) < NOTABLE ? "" : change > 0 ? "change-bad" : "change-good";
-  const size = change + 1 >= FACTOR_MIN ? `×${Math.round(change + 1)}` : percent.format(Math.abs(change));
   return (
     <span class={`change ${tone}`} title={title}>
       <span aria-hidden="true">{change > 0 ? "↑" : "↓"}</span>
-      <span class="visually-hidden">{change > 0 ? "up" : "down"} </span> {size}
+      <span class="visually-hidden">{change > 0 ? "up" : "down"} </span> {formatSize(change)}
       {than !== undefined && ` vs ${than}`}
     </span>
   );
+}
+
+function formatSize(change: number): string {
+  const factor = change + 1;
+  if (factor > FACTOR_MAX) return `more than ×${FACTOR_MAX}`;
+  return factor >= FACTOR_MIN ? `×${Math.round(factor)}` : percent.format(Math.abs(change));
 }

@@ -38,7 +38,7 @@ export function EndUsers({ filter }: { filter: Filter }): JSX.Element {
           ) : (
             <Table
               caption="Breakdown by end user"
-              columns={toColumns(total.cost_usd)}
+              columns={toColumns(filter, total.cost_usd)}
               rows={data}
               toKey={({ end_user: name = "" }) => name}
             />
@@ -58,7 +58,7 @@ export function EndUsers({ filter }: { filter: Filter }): JSX.Element {
   );
 }
 
-function toColumns(totalUsd: string): Column<UsageLine>[] {
+function toColumns(filter: Filter, totalUsd: string): Column<UsageLine>[] {
   return [
     { id: "name", header: "End user", render: ({ end_user: name }) => <Name text={name || "(not named)"} /> },
     {
@@ -74,7 +74,7 @@ function toColumns(totalUsd: string): Column<UsageLine>[] {
       render: ({ end_user: name, requests }) =>
         name ? (
           <Link
-            href={`/requests?${new URLSearchParams({ end_user: name })}`}
+            href={filter.toRequestsHref({ end_user: name })}
             aria-label={`${formatCount(requests)}: show the requests of ${name}`}
           >
             {formatCount(requests)}

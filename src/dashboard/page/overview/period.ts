@@ -54,7 +54,8 @@ export function toPreviousPeriod({ id, step, from, to }: Period): Period {
 
 /** Names the previous period, such as `previous 24 hours`. */
 export function toPreviousLabel({ id }: Period): string {
-  return `previous ${PERIODS.find((known) => known.id === id)?.label ?? "period"}`;
+  const label = PERIODS.find((known) => known.id === id)?.label ?? "period";
+  return `previous ${label.replace(/^1 /, "")}`;
 }
 
 /** Extends a period to whole steps, which are as short as its length allows. */

@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import type { HealthJson } from "../../../admin/health-schema.ts";
 import type { SeriesSums } from "../api/types.ts";
 import { useApi } from "../api/use-api.ts";
 import { Stat, Stats } from "../components/layout.tsx";
@@ -64,7 +65,7 @@ function Rate({ label, name, total, previous }: RateProps): JSX.Element {
       label={label}
       hint={
         <>
-          {formatCount(total[name])} requests{" "}
+          {formatCount(total[name])} {Number(total[name]) === 1 ? "request" : "requests"}{" "}
           <Change
             now={toRate(total)}
             before={previous && toRate(previous)}
@@ -103,13 +104,8 @@ function Percentiles({ label, name, total, previous }: PercentilesProps): JSX.El
   );
 }
 
-/** The part of `/health` that this page shows. */
-interface Health {
-  readonly ledger: { readonly open: number | null };
-}
-
 function InFlight(): JSX.Element {
-  const { data } = useApi<Health>("/health");
+  const { data } = useApi<HealthJson>("/health");
   const open = data?.ledger.open ?? null;
   return (
     <Stat label="In flight now" hint="all replicas, all keys">
