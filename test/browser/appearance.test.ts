@@ -39,6 +39,24 @@ test("every page passes axe-core in light and dark", async () => {
   expect(found).toEqual([]);
 });
 
+test("the theme follows the system, and a button overrides it", async () => {
+  const gateway = await startDashboardGateway();
+  const dashboard = await openDashboard(gateway, { colorScheme: "dark" });
+  const { page } = dashboard;
+  await dashboard.signIn();
+  const readBackground = async (): Promise<number> =>
+    measureBrightness(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
+  expect(await readBackground()).toBeLessThan(200);
+  await page.emulateMedia({ colorScheme: "light" });
+  expect(await readBackground()).toBeGreaterThan(600);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.getByRole("button", { name: "System theme" }).click();
+  expect(await readBackground()).toBeGreaterThan(600);
+  await page.reload();
+  await page.getByRole("button", { name: "Light theme" }).click();
+  expect(await readBackground()).toBeLessThan(200);
+});
+
 test("every dialog, the form to sign in and an empty gateway pass axe-core in light and dark", async () => {
   const dashboard = await openDashboard(await startDashboardGateway());
   const { found, inspect } = collectViolations(dashboard);
@@ -77,21 +95,4 @@ test("the overview of an empty gateway is not wider than a window of 375 px", as
   await dashboard.signIn();
   await dashboard.page.getByRole("heading", { name: "Send the first request" }).waitFor();
   expect(await findOverflow(dashboard.page, "empty overview")).toEqual([]);
-});
-
-test("the theme follows the system, and a button overrides it", async () => {
-  const dashboard = await openDashboard(await startDashboardGateway(), { colorScheme: "dark" });
-  const { page } = dashboard;
-  await dashboard.signIn();
-  const readBackground = async (): Promise<number> =>
-    measureBrightness(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
-  expect(await readBackground()).toBeLessThan(200);
-  await page.emulateMedia({ colorScheme: "light" });
-  expect(await readBackground()).toBeGreaterThan(600);
-  await page.emulateMedia({ colorScheme: "dark" });
-  await page.getByRole("button", { name: "System theme" }).click();
-  expect(await readBackground()).toBeGreaterThan(600);
-  await page.reload();
-  await page.getByRole("button", { name: "Light theme" }).click();
-  expect(await readBackground()).toBeLessThan(200);
 });

@@ -35,8 +35,8 @@ interface TableProps<Row> {
 export function Table<Row>(props: TableProps<Row>): JSX.Element {
   const { caption, columns, rows, toKey, toHref, order, onOrder } = props;
   return (
-    // The region needs the focus so that the keyboard can scroll it.
-    <div class="table-region" role="region" aria-label={caption} tabIndex={0}>
+    // The group needs the focus so that the keyboard can scroll it. It is no region: the card around it is one.
+    <div class="table-region" role="group" aria-label={caption} tabIndex={0}>
       <table class="table">
         <caption class="visually-hidden">{caption}</caption>
         <thead>
