@@ -38,7 +38,11 @@ export default defineConfig({
       project("architecture", ["test/architecture.test.ts", "test/prose.test.ts"]),
       project("unit", ["test/**/*.test.ts"], SUITES),
       // Chromium uses every core by itself.
-      project("browser", ["test/browser/**/*.test.ts"], [], { fileParallelism: false, testTimeout: 90_000 }),
+      project("browser", ["test/browser/**/*.test.ts"], [], {
+        fileParallelism: false,
+        testTimeout: 300_000,
+        expect: { poll: { timeout: 60_000 } },
+      }),
       project("fidelity", ["test/fidelity/**/*.test.ts"]),
       project("service", ["test/service/**/*.test.ts"]),
       project("simulation", ["test/simulation/**/*.test.ts"]),

@@ -1,6 +1,6 @@
 import OpenAI from "openai";
 import { expect, test } from "vitest";
-import { findViolations, openDashboard, startDashboardGateway } from "./dashboard.ts";
+import { openDashboard, startDashboardGateway } from "./dashboard.ts";
 
 const MODEL = "openai/gpt-4o-mini";
 
@@ -15,7 +15,7 @@ async function complete(origin: string, secret: string): Promise<string> {
   return choices[0]?.message.content ?? "";
 }
 
-test("a key that the dashboard creates works with OpenAI's SDK, and its requests appear without a reload", async () => {
+test("a key that the dashboard creates works with OpenAI's SDK, and its secret is shown once", async () => {
   const gateway = await startDashboardGateway();
   const dashboard = await openDashboard(gateway);
   const { page } = dashboard;
@@ -23,77 +23,93 @@ test("a key that the dashboard creates works with OpenAI's SDK, and its requests
   await page.getByRole("button", { name: "Create key" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name", { exact: true }).fill("browser-made");
-  expect(await findViolations(page, "dialog to create a key")).toEqual([]);
   await dialog.getByRole("button", { name: "Create key" }).click();
   await dialog.getByRole("button", { name: "Copy secret" }).click();
   const secret = await page.evaluate(() => navigator.clipboard.readText());
   expect(secret).toBe(await dialog.getByTestId("secret").textContent());
   await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
   expect(await page.content()).not.toContain(secret);
-  await dashboard.goTo("Requests");
-  await dashboard.waitUntilLoaded();
-  const loads = dashboard.watched.urls.filter((url) => url.endsWith("/dashboard/keys")).length;
   expect(await complete(gateway.origin, secret)).toContain("Hello");
-  await page.getByRole("table").getByText("browser-made").first().waitFor();
-  expect(dashboard.watched.urls.filter((url) => url.endsWith("/dashboard/keys")).length).toBe(loads);
+  await dashboard.goTo("Requests");
+  await page.getByRole("table").getByText("browser-made").waitFor();
 });
 
-test("a budget that the API sets refuses a request, and the page of the key shows it as used up", async () => {
+test("a budget that the dialog sets refuses a request, is shown as used up, and ends when it is removed", async () => {
   const gateway = await startDashboardGateway();
   const { body: key } = await gateway.callAdmin("POST", "/keys", { name: "frugal" });
   await complete(gateway.origin, key.secret);
-  await gateway.callAdmin("PATCH", "/keys/frugal", {
-    limits: { budgets: { day: { limit_usd: "0.000000001" } } },
-  });
+  const dashboard = await openDashboard(gateway);
+  const { page } = dashboard;
+  const dialog = page.getByRole("dialog", { name: "Edit frugal" });
+  const setBudget = async (usd: string): Promise<void> => {
+    await page.getByRole("button", { name: "Edit", exact: true }).click();
+    await dialog.getByLabel("Per day, USD").first().fill(usd);
+    await dialog.getByRole("button", { name: "Save changes" }).click();
+    await dialog.waitFor({ state: "detached" });
+  };
+  await dashboard.signIn(`/keys/${key.id}`);
+  await page.getByText("No budget").waitFor();
+  await setBudget("0.000000001");
+  await page.getByText("used up").waitFor();
   await expect(complete(gateway.origin, key.secret)).rejects.toMatchObject({
     status: expect.toBeOneOf([402, 429]) as number,
   });
-  const dashboard = await openDashboard(gateway);
-  await dashboard.signIn(`/keys/${key.id}`);
-  await dashboard.page.getByText("used up").waitFor();
+  await dashboard.goTo("Keys");
+  await page
+    .getByRole("table")
+    .first()
+    .getByRole("row", { name: "frugal" })
+    .getByText(/^\$0.* left/)
+    .waitFor();
+  await page.goBack();
+  await page.getByText("used up").waitFor();
+  await setBudget("");
+  await page.getByText("No budget").waitFor();
+  expect(await complete(gateway.origin, key.secret)).toContain("Hello");
 });
 
-test("Escape closes a dialog, and the focus returns to its button", async () => {
+test("the dialog shows the error of a value at its field, and keeps the text", async () => {
   const gateway = await startDashboardGateway();
   const dashboard = await openDashboard(gateway);
+  dashboard.watched.expectFailure("POST /admin/v1/keys 400");
   const { page } = dashboard;
   await dashboard.signIn("/keys");
-  await page.getByRole("button", { name: "Create key" }).focus();
-  await page.keyboard.press("Enter");
-  await page.getByRole("dialog").waitFor();
-  await page.keyboard.press("Escape");
-  await page.getByRole("dialog").waitFor({ state: "detached" });
-  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Create key");
+  await page.getByRole("button", { name: "Create key" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name", { exact: true }).fill("valid");
+  const budget = dialog.getByLabel("Per month, USD").first();
+  await budget.fill("ten");
+  await dialog.getByRole("button", { name: "Create key" }).click();
+  await expect.poll(() => budget.getAttribute("aria-invalid")).toBe("true");
+  expect(await budget.inputValue()).toBe("ten");
+  expect((await gateway.callAdmin("GET", "/keys?search=valid")).body.data).toEqual([]);
 });
 
-test("markup in the names of owners, models, end users and sessions is shown as text", async () => {
+test("rotating, disabling and revoking a key end its secrets", async () => {
   const gateway = await startDashboardGateway();
-  const markup = `"><img src=x onerror=alert(1)><script>alert(2)</script>`;
-  const { body: key } = await gateway.callAdmin("POST", "/keys", {
-    name: "hostile",
-    owner: markup,
-    metadata: { note: markup },
-    end_users: { source: "user" },
-  });
-  const { status } = await gateway.call(key.secret, {
-    headers: { "x-session-id": markup },
-    body: JSON.stringify({ model: `sim/ok`, user: markup, messages: [{ role: "user", content: "Hi" }] }),
-  });
-  expect(status).toBe(200);
-  await gateway.call(key.secret, {
-    body: JSON.stringify({ model: `x/${markup}`, messages: [{ role: "user", content: "Hi" }] }),
-  });
+  const { body: key } = await gateway.callAdmin("POST", "/keys", { name: "replaced" });
   const dashboard = await openDashboard(gateway);
   const { page } = dashboard;
-  page.on("dialog", (dialog) => {
-    throw new Error(`a script ran: ${dialog.message()}`);
-  });
-  await dashboard.signIn();
-  for (const section of ["Overview", "Requests", "Keys", "Health"] as const) {
-    await dashboard.goTo(section);
-    await dashboard.waitUntilLoaded();
-    expect(await page.locator("img[onerror], #app script").count()).toBe(0);
-  }
-  await dashboard.goTo("Keys");
-  await page.getByText(markup).first().waitFor();
+  const dialog = page.getByRole("dialog");
+  const readStatus = async (secret: string): Promise<number> => (await gateway.call(secret)).status;
+  await dashboard.signIn(`/keys/${key.id}`);
+  await page.getByRole("button", { name: "Rotate" }).click();
+  await dialog.getByRole("combobox").selectOption("0");
+  await dialog.getByRole("button", { name: "Replace the secret" }).click();
+  const secret = (await dialog.getByTestId("secret").textContent()) ?? "";
+  await page.keyboard.press("Escape");
+  await expect.poll(() => readStatus(key.secret)).toBe(401);
+  expect(await readStatus(secret)).toBe(200);
+  await page.getByRole("button", { name: "Disable" }).click();
+  await page.getByRole("button", { name: "Enable" }).waitFor();
+  await expect.poll(() => readStatus(secret)).toBe(401);
+  await page.getByRole("button", { name: "Enable" }).click();
+  await page.getByRole("button", { name: "Disable" }).waitFor();
+  await expect.poll(() => readStatus(secret)).toBe(200);
+  await page.getByRole("button", { name: "Revoke" }).click();
+  await dialog.getByRole("textbox").fill("replaced");
+  await dialog.getByRole("button", { name: "Revoke key" }).click();
+  await page.getByText("Revoked permanently").waitFor();
+  await expect.poll(() => readStatus(secret)).toBe(401);
 });

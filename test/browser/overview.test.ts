@@ -21,7 +21,7 @@ test("the overview of a fresh gateway shows how to send the first request", asyn
 
 test("a row of the breakdown filters the overview, and a chip ends the filter", async () => {
   const { page } = await openOverview();
-  const row = page.getByRole("region", { name: "Breakdown by model" }).locator("tbody tr").first();
+  const row = page.getByRole("table", { name: "Breakdown by model" }).locator("tbody tr").first();
   const model = await row.locator(".row-link").innerText();
   const requests = await row.getByRole("link", { name: "show the requests of" }).getAttribute("href");
   expect(requests).toContain(`/dashboard/requests?${new URLSearchParams({ model: model.trim() })}&from=`);
@@ -65,7 +65,7 @@ test("a drag selects a period, and going back in the history returns from it", a
 test("a chart becomes a table with the same numbers and a CSV file", async () => {
   const { page } = await openOverview();
   await page.getByRole("button", { name: "Show Requests as" }).click();
-  const table = page.getByRole("region", { name: "Requests over time" });
+  const table = page.getByRole("table", { name: "Requests over time" });
   await expect.poll(async () => table.locator("tbody tr").count()).toBe(60);
   expect(await findViolations(page, "chart as table")).toEqual([]);
   const card = page.locator("section", { has: table });

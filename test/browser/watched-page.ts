@@ -1,9 +1,9 @@
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Page, type Request } from "playwright-core";
 import { afterAll, expect, onTestFinished } from "vitest";
 
 const EXECUTABLE = "/usr/bin/chromium";
-/** A wait that is longer than this is a hang. Chromium is slow on a machine that others use. */
-const HANG_MS = 20_000;
+/** A wait that is longer than this is a hang. It says nothing about speed: Chromium is slow on a machine that others use. */
+export const HANG_MS = 60_000;
 
 /** A page in Chromium. Its test fails if the page causes a problem that the test does not expect. */
 export interface WatchedPage {
@@ -11,11 +11,13 @@ export interface WatchedPage {
   readonly context: BrowserContext;
   /** URLs of all requests so far. */
   readonly urls: readonly string[];
+  /** Number of requests in flight. */
+  countInFlight(): number;
   /**
    * Allows a response with an error status.
-   * @param failure method, path and status, such as `POST /admin/v1/session 401`.
+   * @param failure matches method, path and status, such as `POST /admin/v1/session 401`.
    */
-  expectFailure(failure: string): void;
+  expectFailure(failure: string | RegExp): void;
 }
 
 interface PageOptions {
@@ -54,7 +56,8 @@ export async function openWatchedPage(origin: string, options: PageOptions = {})
   context.setDefaultTimeout(HANG_MS);
   const problems: string[] = [];
   const urls: string[] = [];
-  const expected = new Set<string>();
+  const expected: (string | RegExp)[] = [];
+  const inFlight = new Set<Request>();
   onTestFinished(async () => {
     await context.close();
     expect(problems).toEqual([]);
@@ -79,16 +82,31 @@ export async function openWatchedPage(origin: string, options: PageOptions = {})
   });
   page.on("request", (request) => {
     urls.push(request.url());
-    if (new URL(request.url()).origin !== origin) problems.push(`other origin: ${request.url()}`);
+    inFlight.add(request);
+    // The page saves CSV files from memory.
+    const isFromMemory = request.url().startsWith(`blob:${origin}/`);
+    if (!isFromMemory && new URL(request.url()).origin !== origin)
+      problems.push(`other origin: ${request.url()}`);
   });
   page.on("response", (response) => {
     const failure = `${response.request().method()} ${new URL(response.url()).pathname} ${response.status()}`;
-    if (response.status() >= 400 && !expected.has(failure)) problems.push(`response: ${failure}`);
+    const isExpected = expected.some((entry) =>
+      typeof entry === "string" ? entry === failure : entry.test(failure),
+    );
+    if (response.status() >= 400 && !isExpected) problems.push(`response: ${failure}`);
   });
+  page.on("requestfinished", (request) => inFlight.delete(request));
   page.on("requestfailed", (request) => {
+    inFlight.delete(request);
     const reason = request.failure()?.errorText ?? "";
     // The page aborts requests whose results it no longer needs.
     if (reason !== "net::ERR_ABORTED") problems.push(`failed: ${request.url()} ${reason}`);
   });
-  return { page, context, urls, expectFailure: (failure) => void expected.add(failure) };
+  return {
+    page,
+    context,
+    urls,
+    countInFlight: () => inFlight.size,
+    expectFailure: (failure) => void expected.push(failure),
+  };
 }
