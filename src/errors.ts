@@ -66,6 +66,11 @@ const TABLE = {
     ...invalid,
     message: "No group of keys has this id or name; list the groups to find it, or create it.",
   },
+  request_not_found: {
+    status: 404,
+    ...invalid,
+    message: "No row of the ledger has this id; list the requests to find it. Old rows are deleted.",
+  },
   group_name_taken: {
     status: 409,
     ...invalid,

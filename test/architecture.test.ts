@@ -78,7 +78,8 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   "@fastify/cors": ["http"],
   "@fastify/proxy-addr": ["config", "http"],
   "@fastify/swagger": ["admin"],
-  "@fastify/swagger-ui": ["admin"],
+  // Only the files of its page are served, see src/admin/reference-page.ts.
+  "@fastify/swagger-ui": [],
   "fastify-type-provider-zod": ["admin"],
 };
 

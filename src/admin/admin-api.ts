@@ -65,6 +65,7 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   "/timeseries": ["GET"],
   "/failures": ["GET"],
   "/requests": ["GET"],
+  "/requests/:request": ["GET"],
 };
 
 /** The admin API: keys, groups, usage and the ledger, for clients with an admin key. Zod schemas validate and document it. */

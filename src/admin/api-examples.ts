@@ -28,18 +28,31 @@ const BODIES: Readonly<Record<string, unknown>> = {
   "post /admin/v1/keys/{key}/rotate": { grace_ms: HOUR_MS },
 };
 
-/** Required parameters by name. */
-const PARAMETERS: Readonly<Record<string, string>> = {
-  key: "bob",
-  group: "team-a",
-  id: "openai/gpt-4o-mini",
-  author: "openai",
-  slug: "gpt-4o-mini",
+interface ParameterExample {
+  readonly example: string;
+  /** Tells the reader when the example works, or how to replace it. */
+  readonly note?: string;
+}
+
+/** Required parameters by name, or by path and name. */
+const PARAMETERS: Readonly<Record<string, ParameterExample>> = {
+  key: { example: "bob", note: "The example of `POST /admin/v1/keys` creates the key bob" },
+  group: { example: "team-a", note: "The example of `POST /admin/v1/groups` creates the group team-a" },
+  request: { example: "latest" },
+  author: { example: "openai" },
+  slug: { example: "gpt-4o-mini" },
+  "/openai/v1/models/{id} id": { example: "openai/gpt-4o-mini" },
+  "/openai/v1/generation id": {
+    example: "gen-1700000000-replace-this-id",
+    note: "Replace the example, which does not exist, by the `id` of a response of `POST /openai/v1/chat/completions`",
+  },
 };
 
 interface Parameter {
   readonly name?: string;
   readonly in?: string;
+  readonly required?: boolean;
+  description?: string;
   example?: unknown;
 }
 
@@ -52,9 +65,15 @@ interface Operation {
 export function addExamples(paths: object): void {
   for (const [path, item] of Object.entries(paths))
     for (const [method, operation] of Object.entries(item as Readonly<Record<string, Operation>>)) {
-      for (const parameter of operation.parameters ?? [])
-        if (parameter.in === "path") parameter.example = PARAMETERS[parameter.name ?? ""];
+      for (const parameter of operation.parameters ?? []) if (parameter.required) addExample(parameter, path);
       const body = operation.requestBody?.content?.["application/json"];
       if (body) body.example = BODIES[`${method} ${path}`];
     }
+}
+
+function addExample(parameter: Parameter, path: string): void {
+  const { name = "", description = "" } = parameter;
+  const { example, note } = PARAMETERS[`${path} ${name}`] ?? PARAMETERS[name] ?? {};
+  parameter.example = example;
+  if (note !== undefined && !description.includes(note)) parameter.description = `${description}. ${note}`;
 }

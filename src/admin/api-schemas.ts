@@ -108,21 +108,20 @@ export const endpointQuerySchema = z
   .enum(ENDPOINT_NAMES, { error: `must be one of ${ENDPOINT_NAMES.join(", ")}` })
   .optional()
   .describe("Only requests to this endpoint");
-/** The query parameter that selects a session. Clients may send any text, so it is shortened as the ledger shortens it. */
-export const sessionQuerySchema = z
+/** A text in a column of the ledger. Clients may send any text, so it is shortened as the ledger shortens it. */
+export const ledgerTextQuerySchema = z
   .string()
   .min(1, "must not be empty")
   .transform(toColumnText)
-  .optional()
-  .describe("Only requests of this session, which clients name in a header");
-
-/** The query parameter that selects an end user, whose name is shortened as the ledger shortens it. */
-export const endUserQuerySchema = z
-  .string()
-  .min(1, "must not be empty")
-  .transform(toColumnText)
-  .optional()
-  .describe("Only requests of the end user with this name");
+  .optional();
+/** The query parameter that selects a session. */
+export const sessionQuerySchema = ledgerTextQuerySchema.describe(
+  "Only requests of this session, which clients name in a header",
+);
+/** The query parameter that selects an end user. */
+export const endUserQuerySchema = ledgerTextQuerySchema.describe(
+  "Only requests of the end user with this name",
+);
 
 /** A query parameter that is true or, by default, false. */
 export const flagSchema = z

@@ -61,11 +61,6 @@ export const SECTIONS: readonly Section[] = [
     description: "State, configuration and alerts of the gateway. Admin key.",
   },
   {
-    tag: "session",
-    name: "Admin: session",
-    description: "Signing in to the dashboard and out again. Admin key.",
-  },
-  {
     tag: "checks",
     name: "Checks",
     description: "Tests of the gateway and of the proxies before it. No key, except for the test stream.",

@@ -35,8 +35,8 @@ const capacity = z
     in_flight: count("Requests to models in flight"),
     in_flight_limit: count("MAX_IN_FLIGHT: most requests to models in flight"),
     uploads: count("Requests to models whose body is still arriving; part of `in_flight`"),
-    body_memory_bytes: count("Bytes of request bodies in memory"),
-    body_memory_limit_bytes: count("BODY_MEMORY_BYTES: most bytes of request bodies in memory"),
+    body_memory_bytes: count("Request bodies in memory, in bytes"),
+    body_memory_limit_bytes: count("BODY_MEMORY_BYTES: most request bodies in memory, in bytes"),
     connections: count("Open client connections"),
     connections_limit: count("Most client connections: see MAX_CONNECTIONS"),
     dropped_log_lines: z
@@ -50,7 +50,9 @@ const ledger = z
   .object({
     queue_rows: count("This replica: records of ended requests that wait to be written to the database"),
     journal_bytes: count("This replica: size of its journal on disk, in bytes"),
-    journal_max_bytes: count("This replica: JOURNAL_MAX_BYTES; with a full journal, requests are refused"),
+    journal_max_bytes: count(
+      "This replica: the setting JOURNAL_MAX_BYTES, in bytes; with a full journal, requests are refused",
+    ),
     unknown_costs: count("This replica, since its start: requests whose cost was given up as unknown"),
     overruns: count("This replica, since its start: requests that cost more than was reserved"),
     quarantined_rows: count("This replica, since its start: records that the database rejected"),
@@ -62,7 +64,7 @@ const ledger = z
       "All replicas: requests whose cost will never be known, kept until LEDGER_RETENTION_DAYS, up to `backlog_max`",
     ),
     oldest_pending_ms: sharedCount(
-      "All replicas: milliseconds since the end of the pending request that started first, 0 without one",
+      "All replicas: time in ms since the end of the pending request that started first, 0 without one",
     ),
     backlog_max: count("The three counts of requests stop here: a count that equals this number may be more"),
   })

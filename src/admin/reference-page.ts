@@ -15,6 +15,7 @@ const LIBRARY_FILES = new URL("static/", import.meta.resolve("@fastify/swagger-u
 
 const FILES: Readonly<Record<string, URL>> = {
   "icon.svg": OWN_FILES,
+  "operations.css": OWN_FILES,
   "reference.css": OWN_FILES,
   "reference.js": OWN_FILES,
   "swagger-ui.css": LIBRARY_FILES,

@@ -28,11 +28,13 @@ const timeSeriesQuery = z.strictObject({
     .describe("Length of a step. The longest period: minute 3 hours, hour 31 days, day 400 days"),
   from: dateSchema
     .optional()
-    .describe("A date or a time in the first step; default: 60 minutes, 24 hours or 30 days before `to`"),
+    .describe(
+      "Start: a date (UTC) or a time with a zone in ISO 8601, in the first step; default: 60 minutes, 24 hours or 30 days before `to`",
+    ),
   to: dateSchema
     .optional()
     .describe(
-      "Exclusive end: a date or a time, which ends the last step; default: the end of the current step",
+      "Exclusive end: a date (UTC) or a time with a zone in ISO 8601, which ends the last step; default: the end of the current step",
     ),
   by: z
     .enum(SERIES_DIMENSIONS, { error: `must be one of ${SERIES_DIMENSIONS.join(", ")}` })
@@ -59,11 +61,16 @@ const timeSeriesResponse = {
 };
 
 const failuresQuery = z.strictObject({
-  from: dateSchema.optional().describe("A date or a time; default: 24 hours before `to`"),
-  to: dateSchema.optional().describe("Exclusive end: a date or a time; default: now"),
+  from: dateSchema
+    .optional()
+    .describe("Start: a date (UTC) or a time with a zone in ISO 8601; default: 24 hours before `to`"),
+  to: dateSchema
+    .optional()
+    .describe("Exclusive end: a date (UTC) or a time with a zone in ISO 8601; default: now"),
 });
 
-const failuresSchema = z.object({
+/** The response of `GET /admin/v1/failures`. */
+export const failuresSchema = z.object({
   from: describeTimestamp("The time back to which requests were read"),
   to: describeTimestamp("End of the period, not included"),
   is_complete: z

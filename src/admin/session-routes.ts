@@ -9,7 +9,8 @@ import type { AdminScope } from "./admin-scope.ts";
 import { errorResponseSchemas } from "./api-schemas.ts";
 
 const URL_PATH = "/session";
-const tags = ["session"];
+/** Only the dashboard's own pages can use these routes, so the API reference does not list them. docs/dashboard.md describes them. */
+const hide = true;
 
 const signInBody = z.strictObject({
   key: z.string().min(1).max(512).describe("The secret of a key with the role admin"),
@@ -35,11 +36,7 @@ export function registerSignIn(scope: AdminScope, sessions: SessionAuthenticatio
     URL_PATH,
     {
       schema: {
-        tags,
-        summary: "Sign in to the dashboard",
-        description:
-          "Exchanges an admin key for a session. The response sets the cookie sluice_session (HttpOnly, SameSite=Strict), which authenticates requests of the dashboard's pages to /admin/v1. Requests of pages of other origins are refused.",
-        security: [],
+        hide,
         body: signInBody,
         response: { 201: sessionSchema, ...errorResponseSchemas },
       },
@@ -58,8 +55,7 @@ export function registerSessionRoutes(scope: AdminScope, sessions: SessionAuthen
     URL_PATH,
     {
       schema: {
-        tags,
-        summary: "Show the session of the request",
+        hide,
         response: { 200: sessionSchema, ...errorResponseSchemas },
       },
     },
@@ -72,8 +68,7 @@ export function registerSessionRoutes(scope: AdminScope, sessions: SessionAuthen
     URL_PATH,
     {
       schema: {
-        tags,
-        summary: "Sign out: end the session of the request and delete its cookie",
+        hide,
         response: { 204: z.null().describe("The session has ended"), ...errorResponseSchemas },
       },
     },

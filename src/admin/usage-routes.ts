@@ -13,7 +13,7 @@ import type { Database } from "../store/database.ts";
 import { type Dimension, DIMENSIONS, reportUsage } from "../metering/sql/report.ts";
 import type { AdminScope } from "./admin-scope.ts";
 import { endpointQuerySchema, errorResponseSchemas, keyQuerySchema, queryTextSchema } from "./api-schemas.ts";
-import { prependFirst } from "./request-routes.ts";
+import { prependFirst } from "./stream-text.ts";
 
 const LIMIT_MAX = 5_000;
 const BY = `some of ${DIMENSIONS.join(", ")}, separated by commas`;

@@ -28,7 +28,7 @@ function describeLatency(meaning: string) {
       p95: z.int().describe(`The 95th percentile in ${PERCENTILE}`),
     })
     .nullable()
-    .describe(`${meaning}, of successful requests; null if there are none`);
+    .describe(`${meaning}, of successful requests, in ms; null if there are none`);
 }
 
 function describeCount(sum: Count): ReturnType<typeof describeSum> {

@@ -17,8 +17,8 @@ interface Field {
 const UNITS: readonly (readonly [name: RegExp, description: RegExp])[] = [
   [/_usd$/, /\bUS dollars\b/],
   [/nanodollars$/, /\bnanodollars\b|\b1e-9 US dollars\b/],
-  [/_ms$/, /\bms\b/],
-  [/(?:^|_)bytes(?:_|$)/, /\bbytes\b/],
+  [/_ms$/, /\bms\b|\bmilliseconds?\b/],
+  [/(?:^|_)bytes(?:_|$)/, /\bbytes\b/i],
   [/_tokens$/, /\btokens?\b/i],
   [/(?:^|_)(?:at|until)$|^(?:from|to)$/, /\bISO 8601\b/],
 ];

@@ -1,10 +1,9 @@
-import { expect, onTestFinished, test } from "vitest";
-import { startSimulator } from "../../tools/simulator/simulator.ts";
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
 import { formatPath, KNOWN_ENDPOINTS } from "../../src/endpoints/known-endpoints.ts";
 import { type TestRequest, sendRequest } from "../support/send-request.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import type { RawResponse } from "../support/raw-client.ts";
-import { waitUntil } from "../support/wait.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, whose shape each test asserts
 type Json = any;
@@ -23,6 +22,9 @@ async function fetchDescription(): Promise<Json> {
   ]);
   return JSON.parse(response.body.toString());
 }
+
+/** Operations that need no key. */
+const PUBLIC: readonly string[] = ["get /", "get /healthz", "get /readyz"];
 
 /** Yields every object and array in a value, and the value itself. */
 function* listObjects(value: Json): Generator<Json> {
@@ -66,6 +68,7 @@ test("the API description lists every operation with its success and error respo
       "GET /admin/v1/timeseries",
       "GET /admin/v1/failures",
       "GET /admin/v1/requests",
+      "GET /admin/v1/requests/{request}",
     ].toSorted(),
   );
   for (const [path, item] of Object.entries<Json>(paths))
@@ -96,9 +99,7 @@ test("the API description is complete: path parameters are declared, and no sche
 });
 
 test("the API description states the fields and limits that the schemas check", async () => {
-  const { paths, components, security } = await fetchDescription();
-  expect(components.securitySchemes.key).toEqual({ type: "http", scheme: "bearer" });
-  expect(security).toEqual([{ key: [] }]);
+  const { paths } = await fetchDescription();
   for (const path of ["/healthz", "/readyz"]) expect(paths[path].get.security).toEqual([]);
   const body = paths["/admin/v1/keys"].post.requestBody.content["application/json"].schema;
   expect(body).toMatchObject({ required: ["name"], additionalProperties: false });
@@ -126,60 +127,6 @@ test("the API description states the fields and limits that the schemas check", 
   ]);
 });
 
-test("every operation succeeds with the example values that the documentation page fills in", async () => {
-  const simulator = await startSimulator({ generationDelayMs: 0 });
-  onTestFinished(() => simulator.close());
-  const gateway = await startKeyedGateway(simulator.baseUrl);
-  const { port, admin, caller } = gateway;
-  // `/credits` needs a key with a budget.
-  const limits = { budgets: { total: { limit_usd: 1_000, mode: "soft" } } };
-  expect((await gateway.callAdmin("PATCH", "/keys/first-caller", { limits })).status).toBe(200);
-  let generationId = "";
-  const { paths } = JSON.parse(
-    (await sendRequest(port, { method: "GET", path: "/openapi.json", body: "" })).body.toString(),
-  );
-  const operations = Object.entries<Json>(paths).flatMap(([path, item]) =>
-    Object.entries<Json>(item).map(([method, operation]) => ({ path, method, operation })),
-  );
-  // Runs the operations in the order that a person would use: the key is created first and revoked last.
-  const order = ["post", "get", "patch", "delete"];
-  operations.sort((a, b) => order.indexOf(a.method) - order.indexOf(b.method));
-  for (const { path, method, operation } of operations) {
-    const parameters: Json[] = operation.parameters ?? [];
-    // Swagger UI sends only values that match their patterns, and ignores the flags of regular expressions.
-    for (const { schema, example = "Bob" } of parameters.filter((one) => one.schema.pattern))
-      expect(example).toMatch(new RegExp(schema.pattern));
-    const url = parameters
-      .filter((parameter) => parameter.in === "path")
-      .reduce((text, { name, example }) => text.replace(`{${name}}`, encodeURIComponent(example)), path);
-    const query = parameters
-      .filter((parameter) => parameter.in === "query" && parameter.schema.default !== undefined)
-      .map(({ name, schema }) => `${name}=${encodeURIComponent(schema.default)}`);
-    if (path.endsWith("/generation")) query.push(`id=${generationId}`);
-    const example = operation.requestBody?.content["application/json"].example;
-    const send = () =>
-      sendRequest(port, {
-        method: method.toUpperCase(),
-        path: [url, ...(query.length > 0 ? [query.join("&")] : [])].join("?"),
-        headers: { authorization: `Bearer ${path.startsWith("/admin/") ? admin : caller}` },
-        body: example === undefined ? "" : JSON.stringify(example),
-      });
-    // The ledger knows a generation a moment after its request has ended.
-    const response = path.endsWith("/generation")
-      ? await waitUntil(async () => {
-          const found = await send();
-          return found.status === 200 ? found : undefined;
-        }, "the generation")
-      : await send();
-    if (path.endsWith("/chat/completions")) generationId = response.headers["x-generation-id"] ?? "";
-    expect([method, path, response.status]).toEqual([
-      method,
-      path,
-      /^\/admin\/v1\/(?:keys|groups)$/.test(path) && method === "post" ? 201 : 200,
-    ]);
-  }
-});
-
 test("the documentation page loads all its files from the gateway, and forbids other sites to show it in a frame", async () => {
   const send = await start();
   const page = await send("/docs/");
@@ -188,12 +135,64 @@ test("the documentation page loads all its files from the gateway, and forbids o
   expect(policy).toContain("default-src 'self'");
   expect(policy).toContain("frame-ancestors 'none'");
   expect(policy).not.toMatch(/https?:|\*|unsafe-eval|script-src[^;]*unsafe/);
-  const files = [...page.body.toString().matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => file ?? "");
-  expect(files.length).toBeGreaterThan(3);
-  for (const file of files) {
-    expect(file).toMatch(/^\.\//);
-    expect([file, (await send(`/docs/${file.slice(2)}`)).status]).toEqual([file, 200]);
-  }
+  const listLinks = (html: Buffer): string[] =>
+    [...html.toString().matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link = ""]) => link);
+  const links = listLinks(page.body);
+  expect(links.length).toBeGreaterThan(3);
+  // Relative links also work below the prefix of a reverse proxy.
+  for (const link of links) expect(link).toMatch(/^\.{1,2}\//);
+  const resolve = (link: string, from: string): string => new URL(link, `http://gateway${from}`).pathname;
+  const paths = links.map((link) => resolve(link, "/docs/"));
+  const withoutSlash = await send("/docs?a=/");
+  expect(listLinks(withoutSlash.body).map((link) => resolve(link, "/docs"))).toEqual(paths);
+  for (const path of paths.filter((one) => one.startsWith("/docs/")))
+    expect([path, (await send(path)).status]).toEqual([path, 200]);
+});
+
+test("the documentation page has the icon of the dashboard, and serves no image of another product", async () => {
+  const send = await start();
+  const icon = await send("/docs/static/icon.svg");
+  expect(icon.headers["content-type"]).toBe("image/svg+xml");
+  expect(icon.body.toString()).toBe(readFileSync("src/dashboard/page/favicon.svg", "utf8"));
+  for (const name of ["logo.svg", "favicon-32x32.png", "index.html", "oauth2-redirect.html"])
+    expect([name, (await send(`/docs/static/${name}`)).status]).toEqual([name, 404]);
+});
+
+test("each operation needs the kind of key of its URL, or none", async () => {
+  const { paths, components } = await fetchDescription();
+  expect(components.securitySchemes).toMatchObject({
+    "Caller key": { type: "http", scheme: "bearer" },
+    "Admin key": { type: "http", scheme: "bearer" },
+  });
+  for (const [path, item] of Object.entries<Json>(paths))
+    for (const [method, { security }] of Object.entries<Json>(item)) {
+      const kinds = security.flatMap((one: Json) => Object.keys(one));
+      for (const name of kinds) expect(components.securitySchemes).toHaveProperty([name]);
+      const kind = path.startsWith("/admin/") ? "Admin key" : "Caller key";
+      const expected = PUBLIC.includes(`${method} ${path}`) ? undefined : kind;
+      expect([path, kinds[0]]).toEqual([path, expected]);
+    }
+});
+
+test("each operation belongs to one section, and each section has a description", async () => {
+  const { paths, tags } = await fetchDescription();
+  const names = tags.map(({ name }: Json) => name);
+  for (const { description } of tags) expect(description).toMatch(/\.$/);
+  for (const [path, item] of Object.entries<Json>(paths))
+    for (const operation of Object.values<Json>(item)) {
+      expect([path, operation.tags]).toEqual([path, [expect.any(String)]]);
+      expect(names).toContain(operation.tags[0]);
+      expect(operation.summary).toMatch(/^[A-Z].*[^.]$/s);
+    }
+});
+
+test("the introduction lists the code of every error", async () => {
+  const { info } = await fetchDescription();
+  const codes = [
+    ...readFileSync("docs/errors.md", "utf8").matchAll(/^\| \d+ \| `\w+` \| (.*?) \|/gm),
+  ].flatMap(([, cell = ""]) => [...cell.matchAll(/`(\w+)`/g)].map(([, code = ""]) => code));
+  expect(codes.length).toBeGreaterThan(30);
+  for (const code of codes) expect(info.description).toContain(`\`${code}\``);
 });
 
 test("the documentation URLs return the same errors as all other URLs", async () => {

@@ -113,7 +113,7 @@ const FAULTS: readonly Row[] = [
     "cursor must be the next_cursor of an earlier response.",
   ]),
   [get("/requests?cursor=a&cursor=b"), "invalid_type", "cursor", "cursor must be a string."],
-  [get("/requests?model=x"), "invalid_value", "model", "model is unknown; remove it"],
+  [get("/requests?modle=x"), "invalid_value", "modle", "modle is unknown; remove it"],
 ];
 
 test("responds with 400 to an invalid request, and names the invalid field", async () => {

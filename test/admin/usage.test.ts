@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { formatExport } from "../../src/admin/request-routes.ts";
+import { formatExport } from "../../src/admin/request-formats.ts";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { formatUsd } from "../../src/money.ts";
 import type { RequestRow } from "../../src/metering/record.ts";

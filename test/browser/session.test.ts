@@ -43,7 +43,8 @@ test("an expired session leads to the form, and the form leads back to the page"
   await page.getByRole("heading", { level: 1, name: "Keys" }).waitFor();
   // The server no longer knows the session, as after its expiry.
   const [cookie] = await watched.context.cookies(`${gateway.origin}/admin/v1/`);
-  for (const path of ["keys", "groups", "models"]) watched.expectFailure(`GET /admin/v1/${path} 401`);
+  for (const path of ["keys", "groups", "models", "usage"])
+    watched.expectFailure(`GET /admin/v1/${path} 401`);
   const ended = await fetch(`${gateway.origin}/admin/v1/session`, {
     method: "DELETE",
     headers: { cookie: `sluice_session=${cookie?.value}`, "sec-fetch-site": "same-origin" },

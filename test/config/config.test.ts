@@ -24,6 +24,7 @@ test("in an empty environment, every setting has its default, and no OpenRouter 
       appTitle: undefined,
     },
     store: undefined,
+    dashboardSessionMs: 43_200_000,
     ledger: {
       settleAfterMs: 20_000,
       settleGiveUpMs: 86_400_000,
@@ -73,6 +74,7 @@ const EVERYTHING = {
   DATA_DIR_PERSISTENT: "true",
   DATABASE_URL: "postgres://user:pw@example.com/sluice",
   STORE_OUTAGE_GRACE_MS: "16",
+  DASHBOARD_SESSION_MS: "16",
   SETTLE_AFTER_MS: "17",
   SETTLE_GIVE_UP_MS: "18",
   LEDGER_RETENTION_DAYS: "19",
@@ -143,6 +145,7 @@ test("every variable sets its field, and white space around values is ignored", 
       databaseUrl: "postgres://user:pw@example.com/sluice",
       outageGraceMs: 16,
     },
+    dashboardSessionMs: 16,
     ledger: {
       settleAfterMs: 17,
       settleGiveUpMs: 18,

@@ -4,6 +4,7 @@ import { migrationsContract } from "../store/migrations-contract.ts";
 import { endUserReportContract } from "../metering/sql/end-user-report-contract.ts";
 import { generationOwnerContract } from "../metering/sql/generation-owner-contract.ts";
 import { testRequestPages } from "../metering/sql/export-contract.ts";
+import { testRequestSearch } from "../metering/sql/request-search-contract.ts";
 import { testRetention } from "../metering/sql/retention-contract.ts";
 import { testUsageReport } from "../metering/sql/report-contract.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
@@ -21,6 +22,7 @@ const open = async (): Promise<Database> => openTestDatabase(await postgres.crea
 
 testUsageReport(open);
 testRequestPages(open);
+testRequestSearch(open);
 endUserReportContract(open);
 testRetention(open);
 generationOwnerContract(open);

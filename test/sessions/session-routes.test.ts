@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { callAsPage, signIn } from "../support/dashboard-session.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { createSecret, digestSecret } from "../../src/key-secret.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 const UPSTREAM = "http://127.0.0.1:9/api/v1";
@@ -167,6 +168,8 @@ test("with DASHBOARD_SESSION_MS=0, there are no sessions, and a cookie is ignore
   await on.stop();
   const off = await startKeyedGateway(UPSTREAM, { DATA_DIR: on.dataDir, DASHBOARD_SESSION_MS: "0" });
   expect((await signIn(off.port, on.admin)).body.error.code).toBe("unknown_url");
+  for (const path of ["/dashboard", "/dashboard/keys"])
+    expect((await sendRequest(off.port, { method: "GET", path, body: "" })).status).toBe(404);
   for (const [path, code] of [
     ["/session", "unknown_url"],
     ["/keys", "invalid_api_key"],

@@ -72,6 +72,27 @@ function listSeriesQueries(now: number): Query[] {
   );
 }
 
+/** Searches for requests, few of which match. @param ever the query parameter that selects all rows. */
+function listSearches(ever: string): Query[] {
+  const searches = [
+    ["failed", "failed=true"],
+    ["status", "status=429"],
+    ["model of no request", "model=nobody/none"],
+    ["model of all requests", "model=openai/gpt-4o-mini"],
+    ["provider and key", `provider=nobody&key=${BUSY_KEY}`],
+    ["request id", "search=req-none"],
+    ["generation id", "search=gen-none"],
+  ].flatMap(([name, query]) =>
+    [`limit=100&order=desc`, ...(name === "failed" ? ["limit=5000&order=desc", "format=csv"] : [])].map(
+      (page) => ({
+        name: `search: ${name}, ${page.split("&")[0]}`,
+        path: `/admin/v1/requests?${ever}&${query}&${page}`,
+      }),
+    ),
+  );
+  return searches;
+}
+
 function listQueries(now: number): Query[] {
   const hour = now - (now % 3_600_000);
   const day = (days: number): string => new Date(hour - days * 86_400_000).toISOString();
@@ -96,6 +117,9 @@ function listQueries(now: number): Query[] {
     path: `/admin/v1/requests?${query?.includes("from") ? "" : `${ever}&`}${query}`,
   }));
   return [
+    { name: "one request", path: "/admin/v1/requests/latest" },
+    { name: "page of 100", path: `/admin/v1/requests?${ever}&limit=100&order=desc` },
+    ...listSearches(ever),
     { name: "keys", path: "/admin/v1/keys?limit=500" },
     { name: "keys of an owner", path: "/admin/v1/keys?owner=nobody" },
     {

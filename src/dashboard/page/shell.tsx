@@ -1,10 +1,11 @@
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter-preact";
 import { type Session, useSessionActions } from "./api/session.ts";
 import { Button } from "./components/controls.tsx";
 import { Icon, type IconName } from "./components/icons.tsx";
 import { Page } from "./components/layout.tsx";
-import { Empty } from "./components/states.tsx";
+import { Empty, Notice } from "./components/states.tsx";
 import { HealthPage } from "./health/health-page.tsx";
 import { KeyPage } from "./keys/key-page.tsx";
 import { KeysPage } from "./keys/keys-page.tsx";
@@ -92,15 +93,18 @@ function Navigation(): JSX.Element {
 
 function SessionPanel({ session }: { session: Session }): JSX.Element {
   const { signOut } = useSessionActions();
+  const [error, setError] = useState<string>();
+  const end = (): void => void signOut().catch((failure: Error) => setError(failure.message));
   return (
     <div class="sidebar-end">
       <span class="session-name">
         <span class="muted">Signed in with </span>
         {session.key_name}
       </span>
+      {error !== undefined && <Notice tone="bad">Not signed out. {error}</Notice>}
       <span class="row">
         <ThemeButton />
-        <Button size="small" onClick={() => void signOut()}>
+        <Button size="small" onClick={end}>
           Sign out
         </Button>
       </span>

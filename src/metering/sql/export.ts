@@ -1,57 +1,116 @@
-import type { ExpressionBuilder, SelectQueryBuilder } from "kysely";
+import { type QueryCreator, type SelectQueryBuilder, sql } from "kysely";
 import type { Database, Tables } from "../../store/database.ts";
-import { type RequestRow, STATE, type State, toRowIdPrefix } from "../record.ts";
-import { IS_UNSETTLED } from "./state-conditions.ts";
+import { type RequestRow, toRowIdPrefix } from "../record.ts";
+import { type RequestConditions, type RowCondition, splitConditions } from "./request-conditions.ts";
 
-/** Maximum rows that one statement visits. The main thread deserializes and formats them in about 2 ms. */
+/** Maximum rows that one statement returns. The main thread deserializes and formats them in about 2 ms. */
 const PAGE_ROWS = 200;
 
+/**
+ * Maximum rows that one statement visits if it has conditions without an index. SQLite's reader and PostgreSQL check such
+ * conditions, so this number does not affect the main thread; it limits the time of one statement to some 20 ms.
+ */
+const SEARCH_ROWS = 5_000;
+
 /** Selection and order of ledger rows. */
-export interface RequestFilter {
+export interface RequestFilter extends RequestConditions {
   /** Earliest start of a request, in ms since 1970. */
   readonly from: number;
   /** End of the range that begins with `from`, in ms since 1970; excluded. */
   readonly to: number;
-  readonly keyId?: string | undefined;
-  /** As the ledger has it, and not empty. */
-  readonly session?: string | undefined;
-  /** As the ledger has it, and not empty. */
-  readonly endUser?: string | undefined;
-  readonly state?: State | undefined;
+  /** Row id or generation id, which select rows of any period; otherwise the request id of rows of the period. */
+  readonly search?: string | undefined;
   /** Order by the start of the requests; default: oldest first. */
   readonly order?: "asc" | "desc" | undefined;
   /** Id of the row after which the result starts, in this order. That row may have been deleted. */
   readonly after?: string | undefined;
 }
 
+/** The result of one statement. */
+export interface ScannedRows {
+  /** Empty if none of the visited rows matches. */
+  readonly rows: RequestRow[];
+  /** Id of the last visited row. */
+  readonly lastId: string;
+}
+
 /**
- * Yields ledger rows page by page: an export of any length holds only one page in memory, and no open transaction. Every
- * statement scans one range of an index and visits at most `PAGE_ROWS` rows, however few of them match.
+ * Yields ledger rows page by page: an export of any length holds only one page in memory, and no open transaction.
  * @returns non-empty pages.
  */
 export async function* readRequestPages(
-  { reader }: Database,
+  database: Database,
   filter: RequestFilter,
 ): AsyncGenerator<RequestRow[]> {
-  const { restrictToIndex, rest } = splitFilter(filter);
-  const matches = (row: RequestRow): boolean => rest.every(({ column, value }) => row[column] === value);
+  for await (const { rows } of scanRequests(database, filter)) if (rows.length > 0) yield rows;
+}
+
+/**
+ * Reads ledger rows statement by statement, so that a caller can end a long search. Every statement scans one range of one
+ * index, visits at most `SEARCH_ROWS` rows and returns at most `PAGE_ROWS`, however few of them match.
+ */
+export async function* scanRequests(
+  { reader }: Database,
+  filter: RequestFilter,
+): AsyncGenerator<ScannedRows> {
+  const { search } = filter;
+  if (search === undefined) {
+    yield* scanRange(reader, filter);
+    return;
+  }
+  const rows = await findById(reader, filter, search);
+  const lastId = rows.at(-1)?.id;
+  if (lastId === undefined) yield* scanRange(reader, { ...filter, requestId: search });
+  else yield { rows, lastId };
+}
+
+/** Returns the ledger row with this id, if there is one. @param id `latest`: the row of the request that began last. */
+export async function findRequest({ reader }: Database, id: string): Promise<RequestRow | undefined> {
+  const rows = reader.selectFrom("requests").selectAll();
+  const query = id === "latest" ? rows.orderBy("id", "desc").limit(1) : rows.where("id", "=", id);
+  return query.executeTakeFirst();
+}
+
+/** Finds rows by their row id or generation id. */
+async function findById(
+  reader: Database["reader"],
+  { after, order = "asc", ...filter }: RequestFilter,
+  search: string,
+): Promise<RequestRow[]> {
+  const { indexed, checked } = splitConditions(filter);
+  let query = reader
+    .selectFrom("requests")
+    .selectAll()
+    .where("id", "in", (eb) =>
+      eb
+        .selectFrom("requests")
+        .select("id")
+        .where("generation_id", "=", search)
+        .unionAll(sql<{ id: string }>`select ${search}`),
+    );
+  if (after !== undefined) query = query.where("id", order === "asc" ? ">" : "<", after);
+  return restrict(query, [...indexed, ...checked])
+    .orderBy("id", order)
+    .limit(PAGE_ROWS)
+    .execute();
+}
+
+async function* scanRange(reader: Database["reader"], filter: RequestFilter): AsyncGenerator<ScannedRows> {
+  const { indexed, checked } = splitConditions(filter);
   const { order = "asc" } = filter;
   let [low, high] = toIdRange(filter);
   for (;;) {
-    const page = restrictToIndex(reader.selectFrom("requests").selectAll())
-      // One condition per bound: given several lower bounds, SQLite may start its scan at the lowest.
-      .where("id", ">", low)
-      .where("id", "<", high)
-      .orderBy("id", order)
-      .limit(PAGE_ROWS);
-    const rows = await (rest.length > 0 ? filterPage(reader, page, { order, rest }) : page).execute();
-    const last = rows.at(-1);
-    if (!last) return;
-    const matching = rows.filter(matches);
-    if (matching.length > 0) yield matching;
-    if (rest.length === 0 && rows.length < PAGE_ROWS) return;
-    if (order === "asc") low = last.id;
-    else high = last.id;
+    const range = { order, low, high, indexed };
+    const rows =
+      checked.length > 0
+        ? await searchPage(reader, range, checked)
+        : (await selectRange(reader, range).execute()).map((row) => ({ row, isMatch: true }));
+    const lastId = rows.at(-1)?.row.id;
+    if (lastId === undefined) return;
+    yield { rows: rows.filter(({ isMatch }) => isMatch).map(({ row }) => row), lastId };
+    if (checked.length === 0 && rows.length < PAGE_ROWS) return;
+    if (order === "asc") low = lastId;
+    else high = lastId;
   }
 }
 
@@ -62,66 +121,79 @@ function toIdRange({ from, to, order, after }: RequestFilter): [low: string, hig
   return order === "desc" ? [low, after < high ? after : high] : [after > low ? after : low, high];
 }
 
-type RequestQuery = SelectQueryBuilder<Tables, "requests", RequestRow>;
-
-/** A condition that the index of a page does not serve. It is checked for each row of a page. */
-interface RowCondition {
-  readonly column: "key_id" | "end_user" | "state";
-  readonly value: string;
+/** A range of one index. Both bounds are excluded. */
+interface IndexRange {
+  readonly order: "asc" | "desc";
+  readonly low: string;
+  readonly high: string;
+  readonly indexed: readonly RowCondition[];
 }
 
-/** Splits a filter into the condition that an index serves and the conditions that are checked for each row. */
-function splitFilter({ keyId, session, endUser, state }: RequestFilter): {
-  restrictToIndex: (query: RequestQuery) => RequestQuery;
-  rest: readonly RowCondition[];
-} {
-  const ofKey: RowCondition[] = keyId === undefined ? [] : [{ column: "key_id", value: keyId }];
-  const inState: RowCondition[] = state === undefined ? [] : [{ column: "state", value: state }];
-  const ofEndUser: RowCondition[] = endUser === undefined ? [] : [{ column: "end_user", value: endUser }];
-  if (session !== undefined)
-    return {
-      restrictToIndex: (query) => query.where("session", "=", session),
-      rest: [...ofKey, ...ofEndUser, ...inState],
-    };
-  if (endUser !== undefined)
-    return {
-      restrictToIndex: (query) => query.where("end_user", "=", endUser),
-      rest: [...ofKey, ...inState],
-    };
-  if (state !== undefined && state !== STATE.settled) {
-    return {
-      restrictToIndex: (query) => query.where("state", "=", state).where(IS_UNSETTLED),
-      rest: ofKey,
-    };
-  }
-  return {
-    restrictToIndex: (query) => (keyId === undefined ? query : query.where("key_id", "=", keyId)),
-    // Nearly all rows are settled, so an index on this state would not narrow the scan.
-    rest: inState,
-  };
+/** Selects the first rows of a range. */
+function selectRange(reader: QueryCreator<Tables>, { order, low, high, indexed }: IndexRange) {
+  return (
+    restrict(reader.selectFrom("requests").selectAll(), indexed)
+      // One condition per bound: given several lower bounds, SQLite may start its scan at the lowest.
+      .where("id", ">", low)
+      .where("id", "<", high)
+      .orderBy("id", order)
+      .limit(PAGE_ROWS)
+  );
 }
 
-/** Selects the matching rows of a page, and its last row, after which the next page starts. */
-function filterPage(
+interface CheckedRow {
+  readonly row: RequestRow;
+  readonly isMatch: boolean;
+}
+
+/**
+ * Searches the first `SEARCH_ROWS` rows of a range for rows that meet all conditions. The result ends after `PAGE_ROWS` rows, or
+ * with the last visited row, after which the next search starts; at the end of the range, it ends with the last match.
+ */
+async function searchPage(
   reader: Database["reader"],
-  page: RequestQuery,
-  { order, rest }: { order: "asc" | "desc"; rest: readonly RowCondition[] },
-) {
-  const isLast = (eb: ExpressionBuilder<{ page: RequestRow }, "page">) =>
-    eb(
-      "id",
-      "=",
-      eb
-        .selectFrom("page as other")
-        .select(({ fn }) => fn[order === "asc" ? "max" : "min"]("other.id").as("id")),
-    );
-  return reader
+  range: IndexRange,
+  conditions: readonly RowCondition[],
+): Promise<CheckedRow[]> {
+  const { order, low, high, indexed } = range;
+  const rows = await reader
     .with(
-      (cte) => cte("page").materialized(),
-      () => page,
+      // `materialized`: PostgreSQL and SQLite read the range of the index only once.
+      (cte) => cte("boundary").materialized(),
+      (db) =>
+        selectRange(db, range)
+          .clearSelect()
+          .select("id")
+          .clearLimit()
+          .limit(1)
+          .offset(SEARCH_ROWS - 1),
     )
-    .selectFrom("page")
+    .selectFrom("requests")
     .selectAll()
-    .where((eb) => eb.or([eb.and(rest.map(({ column, value }) => eb(column, "=", value))), isLast(eb)]))
-    .orderBy("id", order);
+    .select((eb) => eb.and(conditions.map((condition) => condition(eb))).as("is_match"))
+    .where((eb) => eb.and(indexed.map((condition) => condition(eb))))
+    .where("id", order === "asc" ? ">" : "<", order === "asc" ? low : high)
+    .where("id", order === "asc" ? "<=" : ">=", (eb) =>
+      eb.fn.coalesce(
+        eb.selectFrom("boundary").select("boundary.id"),
+        sql<string>`${order === "asc" ? high : low}`,
+      ),
+    )
+    .where((eb) =>
+      eb.or([
+        eb.and(conditions.map((condition) => condition(eb))),
+        eb("id", "=", eb.selectFrom("boundary").select("boundary.id")),
+      ]),
+    )
+    .orderBy("id", order)
+    .limit(PAGE_ROWS)
+    .execute();
+  return rows.map(({ is_match: isMatch, ...row }) => ({ row, isMatch: Boolean(isMatch) }));
+}
+
+function restrict<Result>(
+  query: SelectQueryBuilder<Tables, "requests", Result>,
+  conditions: readonly RowCondition[],
+): SelectQueryBuilder<Tables, "requests", Result> {
+  return query.where((eb) => eb.and(conditions.map((condition) => condition(eb))));
 }

@@ -34,8 +34,8 @@ export function ChartCard({ title, actions, ...chart }: ChartCardProps): JSX.Ele
             </Button>
           )}
           <Button size="small" kind="plain" onClick={() => setIsTable(!isTable)}>
-            {isTable ? "Show as chart" : "Show as table"}
-            <span class="visually-hidden">: {title}</span>
+            <span class="visually-hidden">Show {title} as </span>
+            {isTable ? "Chart" : "Table"}
           </Button>
         </>
       }
@@ -59,7 +59,7 @@ function ChartTable({ title, data }: { title: string; data: ChartData }): JSX.El
   ];
   return (
     <div class="chart-table">
-      <Table caption={title} columns={columns} rows={steps} toKey={String} />
+      <Table caption={`${title} over time`} columns={columns} rows={steps} toKey={String} />
     </div>
   );
 }

@@ -27,10 +27,10 @@ export function Chart({ label, group, data, size = "small", onZoom }: ChartProps
     plot.current?.moveTo(next);
   };
   return (
-    <figure class="chart">
+    <figure class={`chart chart-${size}`}>
       <div
         ref={container}
-        class={`chart-plot chart-${size}`}
+        class="chart-plot"
         tabIndex={0}
         // A slider is a role for choosing one of many steps that every screen reader can operate.
         role="slider"

@@ -1,18 +1,18 @@
 import uPlot from "uplot";
 import { type ChartData, type ChartSeries, findIsolated, snapToSteps, stackValues } from "./chart-data.ts";
 import { Palette } from "./palette.ts";
-import { formatTick } from "./time-axis.ts";
+import { DAY_MS, formatTick } from "./time-axis.ts";
 
 const AXIS_FONT_PX = 11;
 const Y_AXIS_PX = 58;
 const X_AXIS_PX = 26;
-const GRID_SPACE_PX = 42;
+const GRID_SPACE_PX = 34;
 const TICK_SPACE_PX = 64;
 /** Shorter drags are clicks. */
 const DRAG_MIN_PX = 6;
-const COUNT_STEPS = [1, 2, 5].flatMap((digit) =>
-  Array.from({ length: 16 }, (_, power) => digit * 10 ** power),
-);
+const COUNT_STEPS = Array.from({ length: 16 }, (_, power) =>
+  [1, 2, 5].map((digit) => digit * 10 ** power),
+).flat();
 
 /** Callbacks of a plot. */
 export interface PlotEvents {
@@ -92,7 +92,9 @@ export class Plot {
       width: Math.max(width, 1),
       height,
       ms: 1,
-      padding: [8, 6, 0, 0],
+      // The ticks of days are where the steps begin, in UTC.
+      ...(data.stepMs >= DAY_MS && { tzDate: (at: number) => uPlot.tzDate(new Date(at), "Etc/UTC") }),
+      padding: [8, 18, 0, 0],
       legend: { show: false },
       scales: {
         x: { time: true, range: () => this.#toTimeRange() },
@@ -102,14 +104,16 @@ export class Plot {
       series: [{}, ...series.map((line) => this.#createSeries(line, data.kind))],
       cursor: {
         y: false,
-        sync: { key: this.#group, setSeries: false, scales: ["x", null] },
+        // Only the plot that is dragged selects a period.
+        sync: {
+          key: this.#group,
+          setSeries: false,
+          scales: ["x", null],
+          filters: { pub: (type) => !["mousedown", "mouseup"].includes(type) },
+        },
         drag: { x: true, y: false, setScale: false, dist: DRAG_MIN_PX },
         points: { show: data.kind === "lines", size: 7 },
-        // The crosshair is always at the middle of a step.
-        move: (plot, left, top) => {
-          const middle = plot.data[0]?.[plot.posToIdx(left)];
-          return [middle === undefined ? left : plot.valToPos(middle, "x"), top];
-        },
+        move: snapToMiddle,
         bind: { dblclick: () => null },
       },
       hooks: {
@@ -180,6 +184,12 @@ export class Plot {
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     this.#events.onZoom(from, to);
   }
+}
+
+/** Moves a crosshair to the middle of its step. A position below 0 means that there is none. */
+function snapToMiddle(plot: uPlot, left: number, top: number): [left: number, top: number] {
+  const middle = left < 0 ? undefined : plot.data[0]?.[plot.posToIdx(left)];
+  return [middle === undefined ? left : plot.valToPos(middle, "x"), top];
 }
 
 /** Values are drawn at the middle of their step, so that the axis has room for the whole of each step. */

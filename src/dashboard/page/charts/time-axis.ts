@@ -1,12 +1,10 @@
 const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
-
-/** Hours and days of a step begin in UTC. Days are labelled in UTC, and everything shorter in the viewer's time zone. */
-const zoneOf = (stepMs: number): { timeZone?: string } => (stepMs >= DAY_MS ? { timeZone: "UTC" } : {});
+/** From this length on, steps are days, which begin in UTC. */
+export const DAY_MS = 86_400_000;
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
-const utcDay = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", ...zoneOf(DAY_MS) });
+const utcDay = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
 /**
  * Formats a tick of the x axis: `14:00`, or `29 Nov` at midnight.
@@ -23,4 +21,11 @@ export function formatStep(at: number, stepMs: number): string {
   if (stepMs >= DAY_MS) return `${utcDay.format(at)} (UTC)`;
   const start = `${day.format(at)}, ${clock.format(at)}`;
   return stepMs >= HOUR_MS ? `${start}–${clock.format(at + stepMs)}` : start;
+}
+
+/** Formats a period of whole steps, such as `29 Nov, 14:00 – 29 Nov, 16:30` or `1 Nov – 9 Nov (UTC)`; see {@link formatStep}. */
+export function formatSpan({ from, to }: { from: number; to: number }, stepMs: number): string {
+  if (stepMs >= DAY_MS) return `${utcDay.format(from)} – ${utcDay.format(to - stepMs)} (UTC)`;
+  const [start, end] = [from, to].map((at) => `${day.format(at)}, ${clock.format(at)}`);
+  return `${start} – ${end}`;
 }

@@ -46,7 +46,7 @@ export function Breakdown({ filter, ...table }: BreakdownProps): JSX.Element {
             onChange={filter.setBy}
           />
           {!isByEndUser && (
-            <Button size="small" onClick={() => downloadLines(dimension, lines)}>
+            <Button size="small" kind="plain" onClick={() => downloadLines(dimension, lines)}>
               CSV
             </Button>
           )}
@@ -63,7 +63,7 @@ function LineTable({ filter, dimension, lines, total, toColour }: BreakdownProps
   return (
     <Table
       caption={`Breakdown by ${dimension.singular.toLowerCase()}`}
-      columns={toColumns(dimension, total, toColour)}
+      columns={toColumns(filter, { dimension, total, toColour })}
       rows={lines}
       toKey={(line) => toLineId(line, dimension)}
       toHref={(line) => {
@@ -79,9 +79,8 @@ function number(id: string, header: string, render: Column<SeriesLine>["render"]
 }
 
 function toColumns(
-  dimension: DimensionInfo,
-  total: SeriesSums,
-  toColour: (id: string) => string,
+  filter: Filter,
+  { dimension, total, toColour }: Pick<BreakdownProps, "dimension" | "total" | "toColour">,
 ): Column<SeriesLine>[] {
   return [
     {
@@ -100,13 +99,12 @@ function toColumns(
       render: (line) => <ShareBar part={line.total.cost_usd} whole={total.cost_usd} />,
     },
     number("cost", "Spend", ({ total: { cost_usd: cost } }) => <Usd usd={cost} />),
-    number("requests", "Requests", ({ total: { requests } }) => formatCount(requests)),
+    number("requests", "Requests", (line) => <RequestsLink line={line} {...{ dimension, filter }} />),
     number("failed", "Failed", (line) => <FailedCount sums={line.total} />),
     number("in", "Tokens in", ({ total: { prompt_tokens: tokens } }) => formatCompact(tokens)),
     number("out", "Tokens out", ({ total: { completion_tokens: tokens } }) => formatCompact(tokens)),
     number("first_byte", "First byte p95", (line) => formatDuration(line.total.first_byte_ms?.p95)),
     number("duration", "Duration p95", (line) => formatDuration(line.total.duration_ms?.p95)),
-    number("link", "", (line) => <RequestsLink line={line} dimension={dimension} />),
   ];
 }
 
@@ -120,18 +118,21 @@ function FailedCount({ sums }: { sums: SeriesSums }): JSX.Element {
   );
 }
 
-function RequestsLink({
-  line,
-  dimension,
-}: {
-  line: SeriesLine;
-  dimension: DimensionInfo;
-}): JSX.Element | null {
+interface RequestsLinkProps extends Pick<BreakdownProps, "filter" | "dimension"> {
+  readonly line: SeriesLine;
+}
+
+/** The number of requests of a line, which leads to these requests. */
+function RequestsLink({ line, dimension, filter }: RequestsLinkProps): JSX.Element {
   const id = toLineId(line, dimension);
-  if (id === REST_ID || id === "") return null;
+  const count = formatCount(line.total.requests);
+  if (id === REST_ID || id === "") return <>{count}</>;
   return (
-    <Link href={`/requests?${new URLSearchParams({ [dimension.id]: id })}`}>
-      Requests<span class="visually-hidden"> of {toLineLabel(line, dimension)}</span>
+    <Link
+      href={filter.toRequestsHref({ [dimension.id]: id })}
+      aria-label={`${count}: show the requests of ${toLineLabel(line, dimension)}`}
+    >
+      {count}
     </Link>
   );
 }

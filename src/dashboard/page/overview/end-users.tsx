@@ -38,7 +38,7 @@ export function EndUsers({ filter }: { filter: Filter }): JSX.Element {
           ) : (
             <Table
               caption="Breakdown by end user"
-              columns={toColumns(total.cost_usd)}
+              columns={toColumns(filter, total.cost_usd)}
               rows={data}
               toKey={({ end_user: name = "" }) => name}
             />
@@ -48,7 +48,7 @@ export function EndUsers({ filter }: { filter: Filter }): JSX.Element {
               The {SHOWN_MAX} end users of the highest spend, in whole days (UTC)
               {isFilterIgnored && "; of all models, providers, endpoints and groups"}.
             </span>
-            <Button size="small" onClick={() => downloadUsers(data)}>
+            <Button size="small" kind="plain" onClick={() => downloadUsers(data)}>
               CSV
             </Button>
           </div>
@@ -58,7 +58,7 @@ export function EndUsers({ filter }: { filter: Filter }): JSX.Element {
   );
 }
 
-function toColumns(totalUsd: string): Column<UsageLine>[] {
+function toColumns(filter: Filter, totalUsd: string): Column<UsageLine>[] {
   return [
     { id: "name", header: "End user", render: ({ end_user: name }) => <Name text={name || "(not named)"} /> },
     {
@@ -67,7 +67,22 @@ function toColumns(totalUsd: string): Column<UsageLine>[] {
       render: ({ cost_usd: cost }) => <ShareBar part={cost} whole={totalUsd} />,
     },
     { id: "cost", header: "Spend", isNumber: true, render: ({ cost_usd: cost }) => <Usd usd={cost} /> },
-    { id: "requests", header: "Requests", isNumber: true, render: ({ requests }) => formatCount(requests) },
+    {
+      id: "requests",
+      header: "Requests",
+      isNumber: true,
+      render: ({ end_user: name, requests }) =>
+        name ? (
+          <Link
+            href={filter.toRequestsHref({ end_user: name })}
+            aria-label={`${formatCount(requests)}: show the requests of ${name}`}
+          >
+            {formatCount(requests)}
+          </Link>
+        ) : (
+          formatCount(requests)
+        ),
+    },
     {
       id: "in",
       header: "Tokens in",
@@ -79,17 +94,6 @@ function toColumns(totalUsd: string): Column<UsageLine>[] {
       header: "Tokens out",
       isNumber: true,
       render: ({ completion_tokens: tokens }) => formatCompact(tokens),
-    },
-    {
-      id: "link",
-      header: "",
-      isNumber: true,
-      render: ({ end_user: name }) =>
-        name ? (
-          <Link href={`/requests?${new URLSearchParams({ end_user: name })}`}>
-            Requests<span class="visually-hidden"> of {name}</span>
-          </Link>
-        ) : null,
     },
   ];
 }

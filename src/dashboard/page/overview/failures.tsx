@@ -11,7 +11,8 @@ import { describeFailure } from "./failure-words.ts";
 import { toIso } from "./period.ts";
 import type { Filter } from "./use-filter.ts";
 
-const SHOWN_MAX = 6;
+const SHOWN_MAX = 7;
+const ERROR_STATUS_MIN = 400;
 
 /** The most frequent failures of the period, in words. */
 export function Failures({ filter }: { filter: Filter }): JSX.Element {
@@ -22,7 +23,11 @@ export function Failures({ filter }: { filter: Filter }): JSX.Element {
       (name) => values[name] === undefined || line[name] === values[name],
     );
   return (
-    <Card title="What fails" actions={<Link href="/requests?failed=true">All failed requests</Link>} isFlush>
+    <Card
+      title="What fails"
+      actions={<Link href={filter.toRequestsHref({ failed: "true" })}>All failed requests</Link>}
+      isFlush
+    >
       <Loaded query={query} lines={6}>
         {({ data, from, is_complete: isComplete }) => (
           <>
@@ -63,7 +68,10 @@ function Failure({ line }: { line: FailureLine }): JSX.Element {
     <li>
       <span class="failure-count">{formatCount(line.requests)} ×</span>
       <span class="failure-text">
-        {line.status > 0 && <Badge tone="bad">{line.status}</Badge>} {describeFailure(line)}
+        {line.status > 0 && (
+          <Badge tone={line.status < ERROR_STATUS_MIN ? "neutral" : "bad"}>{line.status}</Badge>
+        )}{" "}
+        {describeFailure(line)}
         <span class="muted failure-subject">{line.model ?? line.endpoint}</span>
       </span>
       <Link class="small nowrap" href={`/requests/${encodeURIComponent(line.last_id)}`}>

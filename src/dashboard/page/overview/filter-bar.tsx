@@ -1,10 +1,10 @@
 import type { JSX } from "preact";
 import { useApi } from "../api/use-api.ts";
 import type { Group, Key } from "../api/types.ts";
+import { formatSpan } from "../charts/time-axis.ts";
 import { Choices } from "../components/controls.tsx";
-import { formatTime } from "../format/times.ts";
 import { type Dimension, DIMENSIONS } from "./dimensions.ts";
-import { PERIODS } from "./period.ts";
+import { PERIODS, STEP_MS } from "./period.ts";
 import type { Filter } from "./use-filter.ts";
 
 /** The choice of the period. */
@@ -28,11 +28,7 @@ export function FilterChips({ filter }: { filter: Filter }): JSX.Element | null 
   return (
     <ul class="chips" aria-label="Filters">
       {period.id === undefined && (
-        <Chip
-          name="Period"
-          value={`${formatTime(period.from)} – ${formatTime(period.to)}`}
-          onRemove={filter.endZoom}
-        />
+        <Chip name="Period" value={formatSpan(period, STEP_MS[period.step])} onRemove={filter.endZoom} />
       )}
       {active.map(({ id, singular }) => (
         <Chip

@@ -11,7 +11,7 @@ import { type DimensionInfo, DIMENSIONS, toDimension, toLineId } from "./dimensi
 import { Failures } from "./failures.tsx";
 import { FilterChips, PeriodChoices } from "./filter-bar.tsx";
 import { NoRequests } from "./first-request.tsx";
-import { type Period, toIso, toPreviousPeriod } from "./period.ts";
+import { type Period, toIso, toPreviousLabel, toPreviousPeriod } from "./period.ts";
 import { toLatencyChart, toRequestsChart, toSpendChart, toTokensChart } from "./series-data.ts";
 import { Summary } from "./summary.tsx";
 import { SERIES_MAX, useColours } from "./use-colours.ts";
@@ -40,6 +40,7 @@ export function OverviewPage(): JSX.Element {
           {(series) => (
             <>
               <Summary
+                than={toPreviousLabel(filter.period)}
                 total={series.total}
                 previous={previous.isPlaceholderData ? undefined : previous.data?.total}
               />

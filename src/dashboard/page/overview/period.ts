@@ -52,16 +52,22 @@ export function toPreviousPeriod({ id, step, from, to }: Period): Period {
   return { id, step, from: from - (to - from), to: from };
 }
 
-/** Extends a period to whole steps of a length that suits it. */
-function alignToSteps(start: number, end: number): Omit<Period, "id"> {
-  const step = chooseStep(end - start);
-  const stepMs = STEP_MS[step];
-  return { step, from: Math.floor(start / stepMs) * stepMs, to: Math.ceil(end / stepMs) * stepMs };
+/** Names the previous period, such as `previous 24 hours`. */
+export function toPreviousLabel({ id }: Period): string {
+  const label = PERIODS.find((known) => known.id === id)?.label ?? "period";
+  return `previous ${label.replace(/^1 /, "")}`;
 }
 
-function chooseStep(lengthMs: number): Step {
-  if (lengthMs <= MINUTE_STEPS_MAX_MS) return "minute";
-  return lengthMs <= HOUR_STEPS_MAX_MS ? "hour" : "day";
+/** Extends a period to whole steps, which are as short as its length allows. */
+function alignToSteps(start: number, end: number): Omit<Period, "id"> {
+  const align = (step: Step): Omit<Period, "id"> => ({
+    step,
+    from: Math.floor(start / STEP_MS[step]) * STEP_MS[step],
+    to: Math.ceil(end / STEP_MS[step]) * STEP_MS[step],
+  });
+  const [minutes, hours] = [align("minute"), align("hour")];
+  if (minutes.to - minutes.from <= MINUTE_STEPS_MAX_MS) return minutes;
+  return hours.to - hours.from <= HOUR_STEPS_MAX_MS ? hours : align("day");
 }
 
 /** Formats a time as the API and the URL need it. @param at ms since 1970. */

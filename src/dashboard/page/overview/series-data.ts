@@ -54,9 +54,7 @@ export function toRequestsChart(series: TimeSeries): ChartData {
       toSeries(series, ["complete", "Complete", "--series-1"], (sums) =>
         Math.max(0, Number(sums.requests) - Number(sums.failed_requests) - Number(sums.cancelled_requests)),
       ),
-      toSeries(series, ["cancelled", "Cancelled by clients", "--series-5"], (sums) =>
-        Number(sums.cancelled_requests),
-      ),
+      toSeries(series, ["cancelled", "Cancelled", "--series-5"], (sums) => Number(sums.cancelled_requests)),
       toSeries(series, ["failed", "Failed", "--bad"], (sums) => Number(sums.failed_requests)),
     ],
   };
@@ -70,10 +68,8 @@ export function toTokensChart(series: TimeSeries): ChartData {
     isCount: true,
     format: formatCompact,
     series: [
-      toSeries(series, ["prompt", "Prompt tokens", "--series-1"], (sums) => Number(sums.prompt_tokens)),
-      toSeries(series, ["completion", "Completion tokens", "--series-3"], (sums) =>
-        Number(sums.completion_tokens),
-      ),
+      toSeries(series, ["prompt", "In", "--series-1"], (sums) => Number(sums.prompt_tokens)),
+      toSeries(series, ["completion", "Out", "--series-3"], (sums) => Number(sums.completion_tokens)),
     ],
   };
 }

@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import type { HealthJson } from "../../../admin/health-schema.ts";
 import type { SeriesSums } from "../api/types.ts";
 import { useApi } from "../api/use-api.ts";
 import { Stat, Stats } from "../components/layout.tsx";
@@ -13,23 +14,32 @@ interface SummaryProps {
   readonly previous: SeriesSums | undefined;
 }
 
-/** The most important numbers of the period, each with its change against the previous period. */
-export function Summary({ total, previous }: SummaryProps): JSX.Element {
+/**
+ * The most important numbers of the period, each with its change against the previous period.
+ * @param than names the previous period, such as `previous 24 hours`.
+ */
+export function Summary({ than, ...sums }: SummaryProps & { readonly than: string }): JSX.Element {
+  const { total, previous } = sums;
+  const toHint = (name: "cost_usd" | "requests", format: (value: number) => string): JSX.Element => (
+    <Change
+      now={Number(total[name])}
+      before={previous && Number(previous[name])}
+      format={format}
+      than={than}
+    />
+  );
   return (
     <Stats>
-      <Stat label="Spend" hint={<SumChange name="cost_usd" {...{ total, previous }} format={formatUsd} />}>
+      <Stat label="Spend" hint={toHint("cost_usd", formatUsd)}>
         <Usd usd={total.cost_usd} />
       </Stat>
-      <Stat
-        label="Requests"
-        hint={<SumChange name="requests" {...{ total, previous }} format={formatCount} />}
-      >
+      <Stat label="Requests" hint={toHint("requests", formatCount)}>
         <span title={formatCount(total.requests)}>{formatCompact(total.requests)}</span>
       </Stat>
-      <Rate label="Failed" name="failed_requests" total={total} previous={previous} />
-      <Rate label="Cancelled by clients" name="cancelled_requests" total={total} previous={previous} />
-      <Percentiles label="First byte, p95" name="first_byte_ms" total={total} previous={previous} />
-      <Percentiles label="Duration, p95" name="duration_ms" total={total} previous={previous} />
+      <Rate label="Failed" name="failed_requests" {...sums} />
+      <Rate label="Cancelled by clients" name="cancelled_requests" {...sums} />
+      <Percentiles label="First byte, p95" name="first_byte_ms" {...sums} />
+      <Percentiles label="Duration, p95" name="duration_ms" {...sums} />
       <Stat
         label="Tokens"
         hint={`${formatCompact(total.prompt_tokens)} in · ${formatCompact(total.completion_tokens)} out`}
@@ -39,15 +49,6 @@ export function Summary({ total, previous }: SummaryProps): JSX.Element {
       <InFlight />
     </Stats>
   );
-}
-
-type SumName = "cost_usd" | "requests";
-
-function SumChange(
-  props: SummaryProps & { name: SumName; format: (value: number) => string },
-): JSX.Element | null {
-  const { name, total, previous, format } = props;
-  return <Change now={Number(total[name])} before={previous && Number(previous[name])} format={format} />;
 }
 
 interface RateProps extends SummaryProps {
@@ -64,7 +65,7 @@ function Rate({ label, name, total, previous }: RateProps): JSX.Element {
       label={label}
       hint={
         <>
-          {formatCount(total[name])} requests{" "}
+          {formatCount(total[name])} {Number(total[name]) === 1 ? "request" : "requests"}{" "}
           <Change
             now={toRate(total)}
             before={previous && toRate(previous)}
@@ -103,13 +104,8 @@ function Percentiles({ label, name, total, previous }: PercentilesProps): JSX.El
   );
 }
 
-/** The part of `/health` that this page shows. */
-interface Health {
-  readonly ledger: { readonly open: number | null };
-}
-
 function InFlight(): JSX.Element {
-  const { data } = useApi<Health>("/health");
+  const { data } = useApi<HealthJson>("/health");
   const open = data?.ledger.open ?? null;
   return (
     <Stat label="In flight now" hint="all replicas, all keys">

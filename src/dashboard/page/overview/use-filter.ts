@@ -21,6 +21,8 @@ export interface Filter {
   readonly setValue: (dimension: Dimension, value: string | undefined) => void;
   /** Returns the address of this page with one more filter. */
   readonly toHref: (dimension: Dimension, value: string) => string;
+  /** Returns the address of the list of the same requests. @param more further filters of that page. */
+  readonly toRequestsHref: (more: Readonly<Record<string, string>>) => string;
 }
 
 /** Reads and changes the selection of requests in the page's URL. */
@@ -29,11 +31,12 @@ export function useFilter(): Filter {
   const search = useSearch();
   const values: Partial<Record<Dimension, string>> = {};
   for (const { id } of DIMENSIONS) if (params[id] !== undefined) values[id] = params[id];
+  const period = toPeriod(params, Date.now());
   return {
-    period: toPeriod(params, Date.now()),
+    period,
     by: params.by,
     values,
-    setPeriod: (period) => setParams({ period, from: undefined, to: undefined }),
+    setPeriod: (id) => setParams({ period: id, from: undefined, to: undefined }),
     zoom: (from, to) => setParams({ from: toIso(from), to: toIso(to) }),
     endZoom: () => setParams({ from: undefined, to: undefined }),
     setBy: (by) => setParams({ by }, { replace: true }),
@@ -42,6 +45,11 @@ export function useFilter(): Filter {
       const next = new URLSearchParams(search);
       next.set(dimension, value);
       return `/overview?${next}`;
+    },
+    toRequestsHref: (more) => {
+      // Without an end, the list also has the requests that arrive later.
+      const end = period.id === undefined ? { to: toIso(period.to) } : {};
+      return `/requests?${new URLSearchParams({ ...values, ...more, from: toIso(period.from), ...end })}`;
     },
   };
 }
