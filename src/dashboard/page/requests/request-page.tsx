@@ -43,7 +43,7 @@ function RequestRecord({ record }: { record: LedgerRecord }): JSX.Element {
   );
 }
 
-/** What readers look for first. */
+/** The result, cost, duration, tokens and key of a request, which readers look for first. */
 function Summary({ record }: { record: LedgerRecord }): JSX.Element {
   const { prompt_tokens: prompt, completion_tokens: completion } = record;
   const isCounted = prompt !== null || completion !== null;
