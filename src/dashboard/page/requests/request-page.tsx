@@ -43,9 +43,10 @@ function RequestRecord({ record }: { record: LedgerRecord }): JSX.Element {
   );
 }
 
-/** What readers look for first. */
+/** The result, cost, duration, tokens and key of a request, which readers look for first. */
 function Summary({ record }: { record: LedgerRecord }): JSX.Element {
   const { prompt_tokens: prompt, completion_tokens: completion } = record;
+  const isCounted = prompt !== null || completion !== null;
   return (
     <Stats>
       <Stat label="Result" hint={describeResult(record)}>
@@ -54,11 +55,21 @@ function Summary({ record }: { record: LedgerRecord }): JSX.Element {
       <Stat label="Cost" hint={STATES[record.state]}>
         <Cost row={record} />
       </Stat>
-      <Stat label="Duration" hint={`first byte after ${formatDuration(record.first_byte_ms)}`}>
+      <Stat
+        label="Duration"
+        hint={
+          record.first_byte_ms === null
+            ? "no first byte"
+            : `first byte after ${formatDuration(record.first_byte_ms)}`
+        }
+      >
         {formatDuration(record.total_ms)}
       </Stat>
-      <Stat label="Tokens" hint={`${formatCount(prompt)} in · ${formatCount(completion)} out`}>
-        {prompt === null && completion === null ? NO_VALUE : formatCount((prompt ?? 0) + (completion ?? 0))}
+      <Stat
+        label="Tokens"
+        hint={isCounted ? `${formatCount(prompt)} in · ${formatCount(completion)} out` : "not reported"}
+      >
+        {isCounted ? formatCount((prompt ?? 0) + (completion ?? 0)) : NO_VALUE}
       </Stat>
       <Stat label="Key" hint={<Time at={record.started_at} />}>
         <Name text={record.key_name} />
