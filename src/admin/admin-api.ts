@@ -81,6 +81,7 @@ export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions
       parseJsonBodies(scope);
       translateErrors(scope);
       recordSource(scope);
+      protectResponses(scope);
       scope.decorateRequest("dashboardSession");
       if (sessions) registerPublicRoutes(scope, sessions);
       registerProtectedRoutes(scope, options);
@@ -126,6 +127,14 @@ function requireJsonBodies(plugin: FastifyInstance): void {
     const { "content-length": length, "transfer-encoding": encoding } = request.headers;
     if ((length === undefined || length === "0") && encoding === undefined) next();
     else requireJson.call(plugin, request, reply, next);
+  });
+}
+
+/** No cache may store a response, also not that of the browser. Some contain secrets, and CSV and NDJSON any text of clients. */
+function protectResponses(scope: AdminScope): void {
+  scope.addHook("onRequest", (_request, reply, next) => {
+    reply.headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
+    next();
   });
 }
 

@@ -138,7 +138,7 @@ function registerChanges(scope: AdminScope, keys: KeyService): void {
   );
 }
 
-/** Registers the routes whose responses contain a secret and therefore must not be cached. */
+/** Registers the routes whose responses contain a secret. */
 function registerSecrets(scope: AdminScope, keys: KeyService): void {
   scope.post(
     "/keys",
@@ -152,7 +152,7 @@ function registerSecrets(scope: AdminScope, keys: KeyService): void {
     },
     async (request, reply) => {
       const issued = await keys.create(request.body, getActor(request));
-      return reply.code(201).header("cache-control", "no-store").send(toIssuedKeyJson(issued));
+      return reply.code(201).send(toIssuedKeyJson(issued));
     },
   );
   scope.post(
@@ -166,9 +166,7 @@ function registerSecrets(scope: AdminScope, keys: KeyService): void {
         response: { 200: issuedKeySchema, ...errorResponseSchemas },
       },
     },
-    async (request, reply) => {
-      const issued = await keys.rotate(request.params.key, request.body, getActor(request));
-      return reply.header("cache-control", "no-store").send(toIssuedKeyJson(issued));
-    },
+    async (request) =>
+      toIssuedKeyJson(await keys.rotate(request.params.key, request.body, getActor(request))),
   );
 }

@@ -43,7 +43,7 @@ export function registerSignIn(scope: AdminScope, sessions: SessionAuthenticatio
     },
     async (request, reply) => {
       const { session, cookie } = await sessions.signIn(request, request.body.key, request.source);
-      reply.code(201).headers({ "set-cookie": cookie, "cache-control": "no-store" });
+      reply.code(201).header("set-cookie", cookie);
       return toSessionJson(session);
     },
   );
@@ -59,10 +59,7 @@ export function registerSessionRoutes(scope: AdminScope, sessions: SessionAuthen
         response: { 200: sessionSchema, ...errorResponseSchemas },
       },
     },
-    async (request, reply) => {
-      reply.header("cache-control", "no-store");
-      return toSessionJson(getDashboardSession(request));
-    },
+    async (request) => toSessionJson(getDashboardSession(request)),
   );
   scope.delete(
     URL_PATH,
@@ -74,7 +71,7 @@ export function registerSessionRoutes(scope: AdminScope, sessions: SessionAuthen
     },
     async (request, reply) => {
       const cookie = await sessions.signOut(request, request.source);
-      await reply.code(204).headers({ "set-cookie": cookie, "cache-control": "no-store" }).send(null);
+      await reply.code(204).header("set-cookie", cookie).send(null);
     },
   );
 }

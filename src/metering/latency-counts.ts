@@ -36,23 +36,20 @@ export const LATENCY_COLUMNS = Object.fromEntries(LATENCY_COUNTS.map((name) => [
   Column<number>
 >;
 
-const NO_COUNTS = Object.fromEntries(LATENCY_COUNTS.map((name) => [name, 0])) as Record<LatencyCount, number>;
-
-/** Returns what a record adds to the histograms. */
-export function toLatencyCounts(row: RequestRow): Record<LatencyCount, number> {
-  const counts = { ...NO_COUNTS };
-  if (!isSuccessful(row)) return counts;
-  countLatency(counts, "first_byte_ms", row);
-  countLatency(counts, "total_ms", row);
+/** Returns what a record adds to the histograms, without the buckets to which it adds nothing. */
+export function toLatencyCounts(row: RequestRow): Partial<Record<LatencyCount, 1>> {
+  if (!isSuccessful(row)) return {};
+  const counts: Partial<Record<LatencyCount, 1>> = {};
+  const { first_byte_ms: firstByteMs, total_ms: totalMs } = row;
+  if (firstByteMs !== null) counts[findBucket("first_byte_ms", firstByteMs)] = 1;
+  if (totalMs !== null) counts[findBucket("total_ms", totalMs)] = 1;
   return counts;
 }
 
-function countLatency(counts: Record<LatencyCount, number>, latency: Latency, row: RequestRow): void {
-  const ms = row[latency];
-  if (ms === null) return;
+function findBucket(latency: Latency, ms: number): LatencyCount {
   let index = 0;
   while (ms > (LATENCY_BOUNDS_MS[index] ?? Infinity)) index++;
-  counts[LATENCY_BUCKETS[latency][index] as LatencyCount] = 1;
+  return LATENCY_BUCKETS[latency][index] as LatencyCount;
 }
 
 /** Selects the number of records in each bucket of a query on `requests`. */

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { computePercentile, type Latency } from "../metering/latency-counts.ts";
 import {
@@ -93,7 +94,7 @@ export const timeSeriesSchema = z.object({
  * Formats a time series in parts of one series each, so that no part takes long to format.
  * @returns the JSON text in parts.
  */
-export function* formatTimeSeries({ query, groups, ...all }: TimeSeries): Generator<string, void> {
+export async function* formatTimeSeries({ query, groups, ...all }: TimeSeries): AsyncGenerator<string, void> {
   const { step, from, to, by } = query;
   const stepMs = STEP_MS[step];
   const times = Array.from({ length: all.points.length }, (_, index) =>
@@ -103,6 +104,8 @@ export function* formatTimeSeries({ query, groups, ...all }: TimeSeries): Genera
   yield `${JSON.stringify(head).slice(0, -1)},"data":[`;
   let before = "";
   for (const group of groups) {
+    // Requests of other clients are processed between two parts.
+    await setImmediate();
     const fields = { ...(by && nameGroup(by, group)), is_other: group.id === undefined };
     yield before + JSON.stringify({ ...fields, ...toPointsJson(group) });
     before = ",\n";

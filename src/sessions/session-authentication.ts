@@ -11,6 +11,9 @@ import { requireSameOrigin } from "./same-origin.ts";
 import { formatExpiredCookie, formatSessionCookie, readSessionToken } from "./session-cookie.ts";
 import { isToken, SessionStore, type StoredSession } from "./session-store.ts";
 
+/** `Authorization` with a key, valid or not. */
+const BEARER = /^Bearer(?: |$)/i;
+
 /** A session of the dashboard, which acts with the rights of one admin key. */
 export interface DashboardSession extends StoredSession {
   readonly key: CallerKey;
@@ -58,15 +61,15 @@ export class SessionAuthentication {
 
   /**
    * Creates the hook that authenticates a request by its session cookie, or by its key. A request that sends a key, valid or
-   * not, is never authenticated by its cookie.
+   * not, is never authenticated by its cookie. Other schemes of `Authorization`, such as Basic, are those of a proxy in front.
    * @param authenticateKey authenticates the requests with a key, and those with neither.
    */
   createHook(authenticateKey: onRequestAsyncHookHandler): onRequestAsyncHookHandler {
     const authenticateCookie = this.#authenticate.bind(this);
     return async function (request, reply) {
-      const { authorization, "x-api-key": apiKey } = request.headers;
+      const { authorization = "", "x-api-key": apiKey } = request.headers;
       const token = readSessionToken(request.headers);
-      const sendsKey = authorization !== undefined || apiKey !== undefined;
+      const sendsKey = apiKey !== undefined || BEARER.test(authorization);
       if (sendsKey || token === undefined) await authenticateKey.call(this, request, reply);
       else await authenticateCookie(request, token);
     };

@@ -133,8 +133,10 @@ test("a request that sends a key, valid or not, does not use the cookie", async 
     callAsPage(gateway.port, { path, headers: { cookie, ...headers } });
   for (const headers of [
     { authorization: `Bearer ${createSecret()}` },
-    { authorization: "Basic YTpi" },
+    { authorization: `bearer ${createSecret()}` },
+    { authorization: "Bearer" },
     { "x-api-key": "a" },
+    { authorization: "Basic YTpi", "x-api-key": "a" },
   ])
     expect((await call("/keys", headers)).body.error?.code).toBe("invalid_api_key");
   expect((await call("/keys", { "x-api-key": gateway.caller })).status).toBe(403);
@@ -142,6 +144,21 @@ test("a request that sends a key, valid or not, does not use the cookie", async 
   expect((await call("/keys", withKey)).status).toBe(200);
   expect((await call("/session", withKey)).body.error.code).toBe("invalid_session");
 });
+
+test.each(["Basic YTpi", "Negotiate YTpi", "BearerToken a", ""])(
+  "a request with the authorization %j of a proxy in front uses the cookie",
+  async (authorization) => {
+    const gateway = await startKeyedGateway(UPSTREAM);
+    const { status, cookieHeader: cookie } = await signIn(gateway.port, gateway.admin, { authorization });
+    expect(status).toBe(201);
+    const call = async (method: string, headers: Record<string, string>) =>
+      (await callAsPage(gateway.port, { method, headers: { authorization, ...headers } })).status;
+    expect(await call("GET", { cookie })).toBe(200);
+    expect(await call("GET", { cookie, "sec-fetch-site": "same-site" })).toBe(403);
+    expect(await call("GET", {})).toBe(401);
+    expect(await call("DELETE", { cookie })).toBe(204);
+  },
+);
 
 test("the cookie gives no access to models, and does not reach upstream", async () => {
   const upstream = await startScriptedUpstream((socket) =>

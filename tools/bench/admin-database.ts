@@ -17,8 +17,13 @@ const IDLE_LIMITS = JSON.stringify({
 const OPEN_KEY_EVERY = 1_000;
 const MODELS = 30;
 const DAYS = 400;
-/** A report reads hourly rollups only for days that it does not cover completely. */
-const HOURS = 48;
+/** The longest time series by the hour. Before the last two days, one of `SPARSE_EVERY` keys has requests in an hour. */
+const HOURS = 31 * 24;
+const DENSE_HOURS = 48;
+const SPARSE_EVERY = 10;
+/** One of this many requests began in the last three hours, from which time series by the minute are computed. */
+const RECENT_EVERY = 8;
+const RECENT_MS = 3 * HOUR_MS;
 const AUDIT_ROWS = 20_000;
 const ALERTS = 20_000;
 /** One of this many rows belongs to the rare key, is unknown, or is pending. */
@@ -38,7 +43,7 @@ const keyId = (key: number): string => `key_${String(key).padStart(3, "0")}`;
 
 /**
  * Fills the database of a gateway: requests of one busy and one rare key over 400 days, daily sums of 200 keys and 30
- * models over the same time, hourly sums of the last two days, keys without requests, an audit log, and alerts.
+ * models over the same time, hourly sums of the last 31 days, keys without requests, an audit log, and alerts.
  * @param now ms since 1970, end of the 400 days. @param requests rows of the ledger.
  */
 export async function fillDatabase(dataDir: string, requests: number, now: number): Promise<void> {
@@ -102,6 +107,17 @@ function insertIdleKeys(sqlite: DatabaseSync, now: number): void {
   }
 }
 
+const PROVIDERS = ["Azure", "OpenAI", "Google", "Anthropic"];
+/** The results of the first of this many requests. The others are complete. */
+const RESULT_EVERY = 200;
+const RESULTS = [
+  ["upstream_error", 429],
+  ["upstream_error", 502],
+  ["client_gone", 200],
+  ["rejected", 503],
+  ["interrupted", 0],
+] as const;
+
 function insertRequests(sqlite: DatabaseSync, count: number, now: number): void {
   const insert = sqlite.prepare(
     `insert into requests (id, request_id, generation_id, instance, key_id, key_name, requested_model, forwarded_model,
@@ -109,11 +125,18 @@ function insertRequests(sqlite: DatabaseSync, count: number, now: number): void 
        reasoning_tokens, cost_nanodollars, cost_source, first_byte_ms, total_ms, bytes_in, bytes_out, started_at,
        ended_at, settle_at)
      values (?, ?, ?, 'mb2k3j4h5abcde', ?, ?, 'openrouter/openai/gpt-4o-mini', 'openai/gpt-4o-mini',
-       'openai/gpt-4o-mini', 'Azure', 1, 200, 'complete', ?, 812, 143, 0, 0, ?, 'stream', 412, 2013, 3012, 20113, ?, ?, ?)`,
+       'openai/gpt-4o-mini', ?, 1, ?, ?, ?, 812, 143, 0, 0, ?, 'stream', ?, ?, 3012, 20113, ?, ?, ?)`,
   );
-  const stepMs = (DAYS * DAY_MS) / count;
+  const old = count - Math.floor(count / RECENT_EVERY);
   for (let row = 0; row < count; row++) {
-    const startedAt = Math.floor(now - DAYS * DAY_MS + row * stepMs);
+    const startedAt = Math.floor(
+      row < old
+        ? now - DAYS * DAY_MS + (row / old) * (DAYS * DAY_MS - RECENT_MS)
+        : now - RECENT_MS + ((row - old) / (count - old)) * RECENT_MS,
+    );
+    const [outcome, status] = RESULTS[row % RESULT_EVERY] ?? ["complete", 200];
+    const firstByteMs = 80 + ((row * 7_919) % 2_500);
+    const totalMs = firstByteMs + ((row * 104_729) % 30_000);
     const id = `${toRowIdPrefix(startedAt)}abcdef${String(row % 1_000).padStart(3, "0")}`;
     const key = row % RARE_EVERY === 7 ? RARE_KEY : BUSY_KEY;
     const state = row % UNKNOWN_EVERY === 5 ? "unknown" : row % PENDING_EVERY === 3 ? "pending" : "settled";
@@ -124,10 +147,15 @@ function insertRequests(sqlite: DatabaseSync, count: number, now: number): void 
       `gen-${id}`,
       key,
       `name-${key}`,
+      PROVIDERS[row % PROVIDERS.length] ?? "",
+      status,
+      outcome,
       state,
       row,
+      firstByteMs,
+      totalMs,
       startedAt,
-      startedAt + 2_013,
+      startedAt + totalMs,
       settleAt,
     );
   }
@@ -144,12 +172,13 @@ interface Sums {
 function insertSums(sqlite: DatabaseSync, { table, time, stepMs, count, now }: Sums): void {
   const insert = sqlite.prepare(
     `insert into ${table} (${time}, key_id, model, provider, endpoint, requests, unknown_requests, prompt_tokens, completion_tokens,
-       cached_tokens, cache_write_tokens, reasoning_tokens, prompt_audio_tokens, cost_nanodollars, byok_nanodollars)
-     values (?, ?, ?, 'Azure', 'chat/completions', 17, 0, 8120, 1430, 0, 0, 0, 0, ?, 0)`,
+       cached_tokens, cache_write_tokens, reasoning_tokens, prompt_audio_tokens, failed_requests, cancelled_requests, cost_nanodollars,
+       byok_nanodollars, first_byte_le_500, first_byte_le_1000, first_byte_le_4000, total_le_4000, total_le_16000, total_above)
+     values (?, ?, ?, 'Azure', 'chat/completions', 17, 0, 8120, 1430, 0, 0, 0, 0, 1, 1, ?, 0, 7, 5, 3, 6, 8, 1)`,
   );
   const last = now - (now % stepMs);
   for (let step = count - 1; step >= 0; step--)
-    for (let key = 0; key < KEYS; key++)
+    for (let key = 0; key < KEYS; key += time === "hour" && step >= DENSE_HOURS ? SPARSE_EVERY : 1)
       for (let model = 0; model < MODELS; model++)
         insert.run(last - step * stepMs, keyId(key), `vendor/model-${model}`, 1_000 + ((step * model) % 97));
 }

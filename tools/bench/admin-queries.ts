@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
+import { DAY_MS, HOUR_MS } from "../../src/durations.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { startGateway } from "../../src/gateway.ts";
 import { createLogger } from "../../src/observability/logger.ts";
@@ -80,6 +81,18 @@ function listSearches(ever: string): Query[] {
   return searches;
 }
 
+/** The longest series of each step, by each dimension. */
+function listSeriesQueries(now: number): Query[] {
+  const lengthsMs = { minute: 3 * HOUR_MS, hour: 31 * DAY_MS, day: 400 * DAY_MS };
+  return Object.entries(lengthsMs).flatMap(([step, ms]) =>
+    ["", "key", "group", "model", "provider", "endpoint"].map((by) => {
+      const from = new Date(now - ms).toISOString();
+      const path = `/admin/v1/timeseries?step=${step}&from=${from}&to=${new Date(now).toISOString()}${by && `&by=${by}&series=20`}`;
+      return { name: `series by ${step}${by && `, ${by}`}`, path };
+    }),
+  );
+}
+
 function listQueries(now: number): Query[] {
   const hour = now - (now % 3_600_000);
   const day = (days: number): string => new Date(hour - days * 86_400_000).toISOString();
@@ -127,6 +140,10 @@ function listQueries(now: number): Query[] {
     { name: "models of a key", path: `/admin/v1/models?key=${BUSY_KEY}&search=model-1` },
     { name: "usage of the caller's key", path: "/openai/v1/key", asCaller: true },
     ...usage,
+    { name: "usage by key and model, limit", path: `/admin/v1/usage?by=key,model&limit=10&${ever}` },
+    ...listSeriesQueries(now),
+    { name: "failures of a day", path: "/admin/v1/failures" },
+    { name: "failures ever", path: `/admin/v1/failures?${ever}` },
     { name: "usage of a key by day", path: `/admin/v1/usage?by=day&key=${BUSY_KEY}&${ever}` },
     ...exports,
   ];
@@ -181,7 +198,8 @@ async function main(): Promise<void> {
     query.name.includes(values.only),
   )) {
     const result = await measure(gateway.url + path, asCaller ? CALLER_SECRET : ADMIN_SECRET, client);
-    const passed = result.blocked.cpuMs <= BUDGET_MS && result.result.error === undefined;
+    const passed =
+      result.blocked.cpuMs <= BUDGET_MS && result.result.status === 200 && result.result.error === undefined;
     failed ||= !passed;
     process.stdout.write(formatResult(name, result, passed));
   }

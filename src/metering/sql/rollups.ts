@@ -6,7 +6,7 @@ import { LATENCY_COLUMNS, toLatencyCounts } from "../latency-counts.ts";
 import { addToEndUserRollups } from "./end-user-rollups.ts";
 import { floorToDay, floorToHour } from "./rollup-times.ts";
 import { wasServed } from "./served-requests.ts";
-import { createSumTable, SUM_COLUMNS } from "./sum-statements.ts";
+import { createSumTable, type SparseRow, SUM_COLUMNS } from "./sum-statements.ts";
 
 const GROUP_COLUMNS = { key_id: TEXT, model: TEXT, provider: TEXT, endpoint: TEXT };
 
@@ -17,6 +17,8 @@ export const DAILY_COLUMNS = { day: BIGINT, ...GROUP_COLUMNS, ...SUM_COLUMNS, ..
 
 /** The sums of one hour, key, model, provider and endpoint. */
 export type RollupRow = RowOf<typeof HOURLY_COLUMNS>;
+/** The hour and the group of a rollup. */
+type RollupGroup = Pick<RollupRow, "hour" | keyof typeof GROUP_COLUMNS>;
 type DailyRow = RowOf<typeof DAILY_COLUMNS>;
 
 declare module "../../store/database.ts" {
@@ -54,7 +56,7 @@ export async function addToRollups(
  */
 async function deleteEmptySums(
   transaction: Transaction<Tables>,
-  groups: readonly RollupRow[],
+  groups: readonly RollupGroup[],
 ): Promise<void> {
   for (const { hour, key_id, model, provider, endpoint } of groups) {
     const group = { key_id, model, provider, endpoint, requests: 0 };
@@ -87,7 +89,7 @@ export async function addSums(
   }
 }
 
-function toRollup(row: RequestRow): RollupRow {
+function toRollup(row: RequestRow): SparseRow<typeof HOURLY_COLUMNS> & RollupGroup {
   return {
     ...toSums(row),
     ...toLatencyCounts(row),

@@ -7,7 +7,8 @@ import { type Sum, SUMS } from "../record.ts";
 /** The columns of the sums in a table of rollups. */
 export const SUM_COLUMNS = Object.fromEntries(SUMS.map((sum) => [sum, BIGINT])) as Record<Sum, typeof BIGINT>;
 
-type SumRow<Table extends Columns> = RowOf<Table> & Record<string, string | number>;
+/** A row in which sums that are 0 may be absent. */
+export type SparseRow<Table extends Columns> = Partial<RowOf<Table>>;
 
 /** A table of sums: adds rows to it, and computes with its rows. */
 export interface SumTable<Table extends Columns> {
@@ -16,11 +17,11 @@ export interface SumTable<Table extends Columns> {
   /** Builds the statement that adds many rows with PostgreSQL. */
   readonly build: (rows: readonly RowOf<Table>[]) => RawBuilder<unknown>;
   /**
-   * Merges rows into one per group, sorted by group: replicas that update the same rows in the same order cannot deadlock.
+   * Merges rows into one per group, with all sums, sorted by group: replicas that update the same rows in the same order cannot deadlock.
    */
-  readonly merge: (rows: readonly RowOf<Table>[]) => RowOf<Table>[];
+  readonly merge: (rows: readonly SparseRow<Table>[]) => RowOf<Table>[];
   /** Returns a row whose sums, when added, subtract those of the given row. */
-  readonly negate: (row: RowOf<Table>) => RowOf<Table>;
+  readonly negate: (row: SparseRow<Table>) => SparseRow<Table>;
 }
 
 /**
@@ -33,32 +34,36 @@ export function createSumTable<Table extends Columns>(
   columns: Table,
 ): SumTable<Table> {
   const sums = Object.keys(columns).filter((name) => !group.includes(name));
+  const empty = Object.fromEntries(sums.map((sum) => [sum, 0]));
   const added = sums.map((sum) => `${sum} = ${table}.${sum} + excluded.${sum}`).join(", ");
   const onConflict = `on conflict (${group.join(", ")}) do update set ${added}`;
   return {
     prepare: createRowInsert(table, columns, onConflict),
     build: createBulkInsert(table, columns, onConflict),
-    merge: (rows) => mergeRows(rows as readonly SumRow<Table>[], group, sums),
+    merge: (rows) => mergeRows(rows, group, empty),
     negate: (row) => {
-      const negative: Record<string, string | number | null> = { ...row };
-      for (const sum of sums) negative[sum] = -(negative[sum] as number);
-      return negative as RowOf<Table>;
+      const negative: Record<string, unknown> = { ...row };
+      for (const sum of sums) if (negative[sum]) negative[sum] = -(negative[sum] as number);
+      return negative as SparseRow<Table>;
     },
   };
 }
 
 function mergeRows<Table extends Columns>(
-  rows: readonly SumRow<Table>[],
+  rows: readonly SparseRow<Table>[],
   group: readonly string[],
-  sums: readonly string[],
+  empty: Readonly<Record<string, number>>,
 ): RowOf<Table>[] {
+  const sums = Object.keys(empty);
   const merged = new Map<string, Record<string, string | number>>();
-  for (const row of rows) {
+  for (const row of rows as readonly Readonly<Record<string, string | number>>[]) {
     let id = "";
     for (const name of group) id += `${row[name]}\n`;
     const total = merged.get(id);
-    if (total) for (const sum of sums) (total[sum] as number) += row[sum] as number;
-    else merged.set(id, { ...row });
+    if (total) {
+      // Most sums of a request are 0 or absent.
+      for (const sum of sums) if (row[sum]) (total[sum] as number) += row[sum] as number;
+    } else merged.set(id, { ...empty, ...row });
   }
   const sorted = [...merged].toSorted(([a], [b]) => (a < b ? -1 : 1));
   return sorted.map(([, row]) => row as RowOf<Table>);

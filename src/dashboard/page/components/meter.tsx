@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import type { Tone } from "./states.tsx";
+import type { Tone } from "../format/tones.ts";
 
 interface MeterProps {
   /** Says what the bar shows, with its numbers, for screen readers and as its title. */

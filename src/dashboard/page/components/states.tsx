@@ -1,9 +1,8 @@
 import type { UseQueryResult } from "@tanstack/preact-query";
 import type { ComponentChildren, JSX } from "preact";
 import type { ApiError } from "../api/request.ts";
+import type { Tone } from "../format/tones.ts";
 import { Button } from "./controls.tsx";
-
-export type Tone = "good" | "warning" | "bad" | "accent" | "neutral";
 
 /** A word or two about a state. The word carries the meaning; the colour repeats it. */
 export function Badge({

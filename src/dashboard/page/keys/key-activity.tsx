@@ -1,13 +1,13 @@
 import type { JSX } from "preact";
 import { Link } from "wouter-preact";
-import type { AuditEntry, LedgerRow } from "../api/types.ts";
+import type { AuditEntry, LedgerPage, LedgerRow } from "../api/types.ts";
 import { useApi } from "../api/use-api.ts";
 import { Card } from "../components/layout.tsx";
+import { Cost, Models, Result } from "../components/result.tsx";
 import { Empty, Loaded } from "../components/states.tsx";
 import { type Column, Table } from "../components/table.tsx";
 import { Name, Time } from "../components/values.tsx";
 import { formatDuration } from "../format/times.ts";
-import { Cost, Models, ResultBadge } from "../requests/result.tsx";
 
 const ROWS = 10;
 
@@ -20,14 +20,14 @@ const REQUEST_COLUMNS: readonly Column<LedgerRow>[] = [
     isSecondary: true,
     render: ({ provider }) => <Name text={provider} />,
   },
-  { id: "result", header: "Result", render: (row) => <ResultBadge {...row} /> },
+  { id: "result", header: "Result", render: (row) => <Result {...row} /> },
   { id: "duration", header: "Duration", isNumber: true, render: (row) => formatDuration(row.total_ms) },
   { id: "cost", header: "Cost", isNumber: true, render: (row) => <Cost row={row} /> },
 ];
 
 /** The last requests of a key. */
 export function KeyRequests({ keyId }: { readonly keyId: string }): JSX.Element {
-  const query = useApi<{ data: LedgerRow[] }>("/requests", { key: keyId, order: "desc", limit: ROWS });
+  const query = useApi<LedgerPage>("/requests", { key: keyId, order: "desc", limit: ROWS });
   const href = `/requests?key=${encodeURIComponent(keyId)}`;
   return (
     <Card title="Last requests" isFlush actions={<Link href={href}>All requests</Link>}>

@@ -3,16 +3,15 @@ import { Link } from "wouter-preact";
 import type { FailureLine, FailureReport } from "../api/types.ts";
 import { useApi } from "../api/use-api.ts";
 import { Card } from "../components/layout.tsx";
-import { Badge, Empty, Loaded } from "../components/states.tsx";
+import { FailureText } from "../components/result.tsx";
+import { Empty, Loaded } from "../components/states.tsx";
 import { Age } from "../components/values.tsx";
 import { formatCount } from "../format/numbers.ts";
 import { formatTime } from "../format/times.ts";
-import { describeFailure } from "./failure-words.ts";
 import { toIso } from "./period.ts";
 import type { Filter } from "./use-filter.ts";
 
 const SHOWN_MAX = 7;
-const ERROR_STATUS_MIN = 400;
 
 /** The most frequent failures of the period, in words. */
 export function Failures({ filter }: { filter: Filter }): JSX.Element {
@@ -68,10 +67,7 @@ function Failure({ line }: { line: FailureLine }): JSX.Element {
     <li>
       <span class="failure-count">{formatCount(line.requests)} ×</span>
       <span class="failure-text">
-        {line.status > 0 && (
-          <Badge tone={line.status < ERROR_STATUS_MIN ? "neutral" : "bad"}>{line.status}</Badge>
-        )}{" "}
-        {describeFailure(line)}
+        <FailureText line={line} />
         <span class="muted failure-subject">{line.model ?? line.endpoint}</span>
       </span>
       <Link class="small nowrap" href={`/requests/${encodeURIComponent(line.last_id)}`}>

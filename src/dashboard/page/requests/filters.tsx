@@ -5,7 +5,7 @@ import type { Params } from "../api/request.ts";
 import type { UsageReport } from "../api/types.ts";
 import { Field } from "../components/controls.tsx";
 import { useUrlParams } from "../components/use-url-params.ts";
-import { OUTCOME_WORDS } from "./result.tsx";
+import { OUTCOME_WORDS } from "../format/outcomes.ts";
 
 const HOUR_MS = 3_600_000;
 /** Periods by their name in the URL, in hours; without a period, the API lists the last 30 days. */

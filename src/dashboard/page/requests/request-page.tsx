@@ -4,11 +4,11 @@ import type { LedgerRecord } from "../api/types.ts";
 import { useApi } from "../api/use-api.ts";
 import { CopyButton } from "../components/controls.tsx";
 import { Card, Page } from "../components/layout.tsx";
+import { Cost, ResultBadge } from "../components/result.tsx";
 import { Loaded } from "../components/states.tsx";
 import { Time } from "../components/values.tsx";
 import { formatBytes, formatCount, formatExactUsd, NO_VALUE } from "../format/numbers.ts";
 import { formatDuration } from "../format/times.ts";
-import { Cost, ResultBadge } from "./result.tsx";
 import { Timeline } from "./timeline.tsx";
 import "../styles/requests.css";
 

@@ -5,13 +5,13 @@ import type { LedgerPage, LedgerRow } from "../api/types.ts";
 import { useApi } from "../api/use-api.ts";
 import { Button, toButtonClass } from "../components/controls.tsx";
 import { Card, Page } from "../components/layout.tsx";
+import { Cost, Models, Result } from "../components/result.tsx";
 import { Empty, Loaded, Notice } from "../components/states.tsx";
 import { type Column, Table } from "../components/table.tsx";
 import { Name, Time } from "../components/values.tsx";
 import { formatCount } from "../format/numbers.ts";
 import { formatDuration, formatTime } from "../format/times.ts";
 import { FilterBar, useRequestFilters } from "./filters.tsx";
-import { Cost, Models, ResultBadge } from "./result.tsx";
 import { useSteadyRows } from "./use-steady-rows.ts";
 import "../styles/requests.css";
 
@@ -22,7 +22,7 @@ const COLUMNS: readonly Column<LedgerRow>[] = [
   { id: "key", header: "Key", render: ({ key_name: name }) => <Name text={name} /> },
   { id: "model", header: "Model", render: (row) => <Models row={row} /> },
   { id: "provider", header: "Provider", render: ({ provider }) => <Name text={provider} /> },
-  { id: "result", header: "Result", render: (row) => <ResultBadge {...row} /> },
+  { id: "result", header: "Result", render: (row) => <Result {...row} /> },
   {
     id: "tokens",
     header: "Tokens",

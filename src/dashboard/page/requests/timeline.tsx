@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
 import type { LedgerRecord } from "../api/types.ts";
 import { Time } from "../components/values.tsx";
+import { describeResult } from "../format/outcomes.ts";
 import { formatDuration } from "../format/times.ts";
-import { OUTCOME_WORDS } from "./result.tsx";
 
 interface TimelineEvent {
   readonly label: string;
@@ -60,7 +60,7 @@ function listEvents(record: LedgerRecord): TimelineEvent[] {
     events.push({ label: "First byte of the response", at, offsetMs: firstByteMs });
   }
   if (outcome === null) events.push({ label: "In flight", at: null });
-  else events.push({ label: `Ended: ${OUTCOME_WORDS[outcome][0]}`, at: end, offsetMs: record.total_ms });
+  else events.push({ label: `Ended: ${describeResult(record)}`, at: end, offsetMs: record.total_ms });
   if (settlement.attempts > 0)
     events.push({ label: `Cost lookups without a final cost: ${settlement.attempts}`, at: null });
   if (settlement.next_attempt_at !== null)
