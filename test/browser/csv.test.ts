@@ -83,7 +83,7 @@ test("the CSV files of keys and models equal the API, and contain no formula", a
   await dashboard.waitUntilLoaded();
   const models = parseCsv(await dashboard.download(page.getByRole("button", { name: /CSV/ })));
   const { body: catalogue } = await gateway.callAdmin("GET", "/models");
-  expect(models.map(({ id }) => id).toSorted()).toEqual(
-    catalogue.data.map(({ id }: { id: string }) => id).toSorted(),
+  expect(new Set(models.map(({ id }) => id))).toEqual(
+    new Set(catalogue.data.map(({ id }: { id: string }) => id)),
   );
 });

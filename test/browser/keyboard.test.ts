@@ -10,7 +10,7 @@ async function tabTo({ page }: Dashboard, role: "textbox" | "link" | "button", n
   await target.first().waitFor();
   const hasFocus = (): Promise<boolean> => target.first().evaluate((node) => node === document.activeElement);
   for (let count = 0; count < TABS_MAX && !(await hasFocus()); count++) await page.keyboard.press("Tab");
-  expect(await hasFocus(), `focus on ${name}`).toBe(true);
+  expect([name, await hasFocus()]).toEqual([name, true]);
 }
 
 test("the keyboard alone signs in, opens a page, and opens and closes a dialog", async () => {
@@ -39,7 +39,7 @@ test("the keyboard alone signs in, opens a page, and opens and closes a dialog",
       () =>
         document.activeElement?.closest("#app") != null && document.activeElement.closest("dialog") === null,
     );
-    expect(isOutside, `focus after ${count + 1} Tabs in the dialog`).toBe(false);
+    expect([count, isOutside]).toEqual([count, false]);
   }
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
