@@ -13,7 +13,7 @@ import { waitUntil } from "../support/wait.ts";
 export const SECTIONS = ["Overview", "Requests", "Keys", "Models", "Health"] as const;
 export type Section = (typeof SECTIONS)[number];
 
-/** What a test needs to open the dashboard of a gateway. */
+/** Everything that a test needs to open the dashboard of a gateway. */
 interface DashboardAddress {
   readonly origin: string;
   /** The secret of an admin key. */
