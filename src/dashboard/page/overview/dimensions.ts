@@ -2,9 +2,9 @@ import type { SeriesLine } from "../api/types.ts";
 
 /** The dimensions by which series can be split: value of `by`, plural for controls, singular for table heads. */
 export const DIMENSIONS = [
-  { id: "model", plural: "Models", singular: "Model", none: "(no model)" },
+  { id: "model", plural: "Models", singular: "Model", none: "(served by no model)" },
   { id: "key", plural: "Keys", singular: "Key", none: "(no key)" },
-  { id: "provider", plural: "Providers", singular: "Provider", none: "(no provider)" },
+  { id: "provider", plural: "Providers", singular: "Provider", none: "(served by no provider)" },
   { id: "endpoint", plural: "Endpoints", singular: "Endpoint", none: "(no endpoint)" },
   { id: "group", plural: "Groups", singular: "Group", none: "(no group)" },
 ] as const;
