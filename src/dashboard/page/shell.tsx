@@ -5,6 +5,7 @@ import { type Session, useSessionActions } from "./api/session.ts";
 import { Button } from "./components/controls.tsx";
 import { Icon, type IconName } from "./components/icons.tsx";
 import { Page } from "./components/layout.tsx";
+import { PageBoundary } from "./components/page-boundary.tsx";
 import { Empty, Notice } from "./components/states.tsx";
 import { HealthPage } from "./health/health-page.tsx";
 import { KeyPage } from "./keys/key-page.tsx";
@@ -25,6 +26,7 @@ const SECTIONS: readonly (readonly [path: string, label: string, icon: IconName]
 
 /** The frame of all pages: navigation, session, and the page that the URL names. */
 export function Shell({ session }: { session: Session }): JSX.Element {
+  const [location] = useLocation();
   return (
     <div class="shell">
       <a class="skip-link" href="#main">
@@ -38,23 +40,25 @@ export function Shell({ session }: { session: Session }): JSX.Element {
         <SessionPanel session={session} />
       </header>
       <main class="main" id="main">
-        <Switch>
-          <Route path="/">
-            <Redirect to="/overview" replace />
-          </Route>
-          <Route path="/overview" component={OverviewPage} />
-          <Route path="/requests" component={RequestsPage} />
-          <Route path="/requests/:id">{({ id }) => <RequestPage id={id} />}</Route>
-          <Route path="/keys" component={KeysPage} />
-          <Route path="/keys/:id">{({ id }) => <KeyPage id={id} />}</Route>
-          <Route path="/models" component={ModelsPage} />
-          <Route path="/health" component={HealthPage} />
-          <Route>
-            <Page title="No such page">
-              <Empty title="This address has no page">Choose a page in the navigation.</Empty>
-            </Page>
-          </Route>
-        </Switch>
+        <PageBoundary key={location}>
+          <Switch>
+            <Route path="/">
+              <Redirect to="/overview" replace />
+            </Route>
+            <Route path="/overview" component={OverviewPage} />
+            <Route path="/requests" component={RequestsPage} />
+            <Route path="/requests/:id">{({ id }) => <RequestPage id={id} />}</Route>
+            <Route path="/keys" component={KeysPage} />
+            <Route path="/keys/:id">{({ id }) => <KeyPage id={id} />}</Route>
+            <Route path="/models" component={ModelsPage} />
+            <Route path="/health" component={HealthPage} />
+            <Route>
+              <Page title="No such page">
+                <Empty title="This address has no page">Choose a page in the navigation.</Empty>
+              </Page>
+            </Route>
+          </Switch>
+        </PageBoundary>
       </main>
     </div>
   );
