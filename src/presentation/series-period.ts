@@ -34,7 +34,8 @@ export function resolveSeriesPeriod(
       `from must be before to, whose default is the end of the current ${step}.`,
       { param: "from" },
     );
-  if (to - from > max * stepMs)
+  // The length counts up to now: `from` may be the longest period ago, although the current step ends later.
+  if ((period.to ?? now) - from > max * stepMs)
     throw new GatewayError(
       "invalid_value",
       `from is more than ${maxText} before to, the longest period of step=${step}. Use a later from${longer ? `, or step=${longer}` : ""}.`,
