@@ -11,8 +11,8 @@ export function PageBoundary({ children }: { readonly children: ComponentChildre
     <Notice tone="bad">
       <strong>This page could not be shown</strong>
       <span>
-        This is an error of the dashboard, not of the gateway:{" "}
-        {error instanceof Error ? error.message : String(error)}
+        This is an error of the dashboard, not of the gateway
+        {error instanceof Error && `: ${error.message}`}
       </span>
       <Button size="small" onClick={reset}>
         Try again
