@@ -6,6 +6,7 @@ const SMALL = 0.005;
 const NOTABLE = 0.1;
 /** From here on, a change is shown as a factor, because its percentage says little. */
 const FACTOR_MIN = 10;
+/** Above this factor, the previous period had almost nothing, for example because the gateway was new. */
 const FACTOR_MAX = 100;
 
 interface ChangeProps {
@@ -23,6 +24,7 @@ export function Change({ now, before, isBad = false, format, than }: ChangeProps
   if (now === null || before === null || before === undefined) return null;
   const title = `Previous period: ${format(before)}`;
   if (before === 0) return now === 0 ? null : <span title={title}>none before</span>;
+  if (now / before > FACTOR_MAX) return <span title={title}>almost none before</span>;
   const change = now / before - 1;
   if (Math.abs(change) < SMALL) return <span title={title}>unchanged</span>;
   const tone = !isBad || Math.abs(change) < NOTABLE ? "" : change > 0 ? "change-bad" : "change-good";
@@ -37,6 +39,5 @@ export function Change({ now, before, isBad = false, format, than }: ChangeProps
 
 function formatSize(change: number): string {
   const factor = change + 1;
-  if (factor > FACTOR_MAX) return `more than ×${FACTOR_MAX}`;
   return factor >= FACTOR_MIN ? `×${Math.round(factor)}` : percent.format(Math.abs(change));
 }
