@@ -41,7 +41,7 @@ test("the form refuses a wrong key and a caller's key, and says why", async () =
 });
 
 /** Lifetime of the session in the test of its expiry; long enough to open a page on a slow machine. */
-const SESSION_MS = 12_000;
+const SESSION_MS = 20_000;
 
 test("an expired session leads to the form, and the form leads back to the page with its filters", async () => {
   const gateway = await startDashboardGateway({ DASHBOARD_SESSION_MS: String(SESSION_MS) });
