@@ -1,4 +1,5 @@
 import { parseSetCookie, type SetCookie } from "cookie";
+import type { AdminResponse } from "./keyed-gateway.ts";
 import { sendRequest } from "./send-request.ts";
 
 /** Headers of a request that a page of the gateway sends in a current browser. */
@@ -14,11 +15,8 @@ interface PageRequest {
   readonly body?: unknown;
 }
 
-interface SessionResponse {
-  readonly status: number;
+interface SessionResponse extends AdminResponse {
   readonly headers: Readonly<Record<string, string>>;
-  // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON that each test asserts
-  readonly body: any;
   /** The cookie that the response sets; undefined if it sets none. */
   readonly cookie: SetCookie | undefined;
 }

@@ -8,7 +8,7 @@ import { ACCOUNT_KEY } from "./gateway.ts";
 import { createDataDirectory } from "./test-database.ts";
 
 /** A response of the admin API. */
-interface AdminResponse {
+export interface AdminResponse {
   readonly status: number;
   // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON that each test asserts
   readonly body: any;

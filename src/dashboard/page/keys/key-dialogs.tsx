@@ -7,7 +7,7 @@ import { Dialog } from "../components/dialog.tsx";
 import { ErrorNotice, Notice } from "../components/states.tsx";
 import { findChanges, toKeyBody, toKeyFields } from "./form-values.ts";
 import { KEY_PATHS, KeyFieldset } from "./key-fields.tsx";
-import { SelectField } from "./limit-fields.tsx";
+import { SelectSetting } from "./limit-fields.tsx";
 import { SecretView } from "./secret-view.tsx";
 import { FormError } from "./text-field.tsx";
 import { useAction } from "./use-action.ts";
@@ -165,7 +165,7 @@ export function RotateDialog({ apiKey, onClose }: KeyDialogProps): JSX.Element {
     <Dialog title={`Rotate ${apiKey.name}`} onClose={onClose}>
       <DialogForm action="Replace the secret" isPending={isPending} onSubmit={rotate}>
         <p>The key gets a new secret. Its settings, budgets and usage stay.</p>
-        <SelectField
+        <SelectSetting
           label="The current secret stays valid for"
           path="grace_ms"
           error={error}

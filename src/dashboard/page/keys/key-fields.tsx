@@ -3,7 +3,7 @@ import type { ApiError } from "../api/request.ts";
 import { useApi } from "../api/use-api.ts";
 import type { KeyFields } from "./form-values.ts";
 import type { Listed, ListedGroup } from "./key-types.ts";
-import { BudgetsFieldset, LimitsFieldset, SelectField } from "./limit-fields.tsx";
+import { BudgetsFieldset, LimitsFieldset, SelectSetting } from "./limit-fields.tsx";
 import { TextField } from "./text-field.tsx";
 
 /** The members of a key's body that have a field in the form. */
@@ -96,7 +96,7 @@ function GroupField(props: {
   // The current group stays a choice while the list loads.
   const shown = props.value === "" || names.includes(props.value) ? names : [props.value, ...names];
   const options = [["", "none"] as const, ...shown.map((name) => [name, name] as const)];
-  return <SelectField label="Group" path="group" options={options} {...props} />;
+  return <SelectSetting label="Group" path="group" options={options} {...props} />;
 }
 
 function MoreFields({ value, error, onValue }: KeyFieldsProps): JSX.Element {
@@ -109,7 +109,7 @@ function MoreFields({ value, error, onValue }: KeyFieldsProps): JSX.Element {
       <summary>End users, aliases and more</summary>
       <div class="form">
         <EndUserFields value={value} error={error} onValue={onValue} />
-        <SelectField
+        <SelectSetting
           label="When a client disconnects"
           path="on_disconnect"
           error={error}

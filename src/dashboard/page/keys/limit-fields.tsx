@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import type { ApiError } from "../api/request.ts";
+import { Select, type SelectOptions } from "../components/select-field.tsx";
 import {
   type BudgetFields,
   type BudgetsFields,
@@ -122,23 +123,15 @@ interface SelectProps {
   readonly path: string;
   readonly error: ApiError | undefined;
   readonly value: string;
-  readonly options: readonly (readonly [value: string, label: string])[];
+  readonly options: SelectOptions;
   readonly onValue: (value: string) => void;
 }
 
-/** A field with a choice of a list. */
-export function SelectField({ value, options, onValue, ...rest }: SelectProps): JSX.Element {
+/** A setting with a choice of a list. */
+export function SelectSetting({ value, options, onValue, ...rest }: SelectProps): JSX.Element {
   return (
     <Setting {...rest}>
-      {(attributes) => (
-        <select {...attributes} value={value} onChange={(event) => onValue(event.currentTarget.value)}>
-          {options.map(([option, text]) => (
-            <option key={option} value={option}>
-              {text}
-            </option>
-          ))}
-        </select>
-      )}
+      {(attributes) => <Select attributes={attributes} value={value} options={options} onChange={onValue} />}
     </Setting>
   );
 }
