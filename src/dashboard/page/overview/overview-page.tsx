@@ -34,7 +34,7 @@ export function OverviewPage(): JSX.Element {
   });
   return (
     <Page title="Overview" actions={<PeriodChoices filter={filter} />}>
-      <div class={`stack overview${current.isPlaceholderData ? " is-outdated" : ""}`}>
+      <div class="stack overview" aria-busy={current.isPlaceholderData}>
         <FilterChips filter={filter} />
         <Loaded query={current} lines={12}>
           {(series) => (
